@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
+/* SPDX-FileCopyrightText: The Lauberhorn authors */
+/*
+ * control.h - what a process asks the NIC to do for it
+ *
+ * A control message is an LH_KIND_CONTROL on any `call` channel; its rights are
+ * those of the channel's owner. code: enum lh_command; call: a number that the
+ * host chose; payload: the command's struct, and after it whatever the struct
+ * says. The NIC answers with one LH_KIND_RESULT on the same channel: the same
+ * call; code: status, 0 to 16; data: the handle that the command made; payload:
+ * the error text if the status is not 0.
+ *
+ * Every command is safe to send twice: the second is answered NOT_FOUND or
+ * ALREADY_EXISTS and changes nothing.
+ */
+#ifndef LH_HOST_CONTROL_H
+#define LH_HOST_CONTROL_H
+
+#include "types.h"
+
+enum lh_command {
+	LH_COMMAND_NONE = 0,
+	LH_COMMAND_SERVER_OPEN = 1, /* no payload; data: handle of a server */
+	LH_COMMAND_SERVER_CLOSE = 2, /* struct lh_command_handle */
+	LH_COMMAND_METHOD_ADD = 3, /* struct lh_command_method, then name */
+	LH_COMMAND_LISTEN = 4, /* struct lh_command_listen; data: port */
+	LH_COMMAND_CONNECT = 5, /* struct lh_command_listen; data: peer */
+	LH_COMMAND_DISCONNECT = 6, /* struct lh_command_handle: peer */
+	LH_COMMAND_ENDPOINT_OPEN = 7, /* no payload; data: its handle */
+	LH_COMMAND_ENDPOINT_CLOSE = 8, /* struct lh_command_handle */
+	LH_COMMAND_ENDPOINT_RETIRE = 9 /* struct lh_command_handle */
+};
+
+/*
+ * SERVER_CLOSE: no new calls; answered when those that were accepted ended.
+ * DISCONNECT: open calls end with CANCELLED. ENDPOINT_CLOSE: the endpoint must
+ * have been closed by its thread; it may be opened again. ENDPOINT_RETIRE: send
+ * its thread LH_KIND_RETIRE as soon as its `serve` lane is empty.
+ */
+struct lh_command_handle {
+	__u64 handle; /* w: giver; r: NIC; o: slot */
+};
+
+LH_SIZE(lh_command_handle, 8);
+LH_FIELD(lh_command_handle, handle, 0);
+
+/* The method's full name, "/package.Service/Method", follows. */
+struct lh_command_method {
+	__u64 server; /* w: giver; r: NIC; o: slot; handle */
+	__u64 method; /* w: giver; r: NIC; o: slot; id: hash of the name */
+	__u64 code; /* w: giver; r: NIC; o: slot; given back with each call */
+	__u64 data; /* w: giver; r: NIC; o: slot; given back with each call */
+	__u16 index; /* w: giver; r: NIC; o: slot; given back with each call */
+	__u16 name_length; /* w: giver; r: NIC; o: slot; bytes */
+	__u32 reserved; /* w: giver; r: NIC; o: slot; zero */
+};
+
+LH_SIZE(lh_command_method, 40);
+LH_FIELD(lh_command_method, server, 0);
+LH_FIELD(lh_command_method, method, 8);
+LH_FIELD(lh_command_method, code, 16);
+LH_FIELD(lh_command_method, data, 24);
+LH_FIELD(lh_command_method, index, 32);
+LH_FIELD(lh_command_method, name_length, 34);
+LH_FIELD(lh_command_method, reserved, 36);
+
+#define LH_METHOD_NAME_MAX 255
+
+/* An IP address and port; IPv4 as ::ffff:a.b.c.d. */
+struct lh_address {
+	__u8 ip[16]; /* w: giver; r: taker; o: slot; network order */
+	__u32 scope; /* w: giver; r: taker; o: slot; IPv6 link, else 0 */
+	__u16 port; /* w: giver; r: taker; o: slot; host order */
+	__u16 reserved; /* w: giver; r: taker; o: slot; zero */
+};
+
+LH_SIZE(lh_address, 24);
+LH_FIELD(lh_address, ip, 0);
+LH_FIELD(lh_address, scope, 16);
+LH_FIELD(lh_address, port, 20);
+LH_FIELD(lh_address, reserved, 22);
+
+/* LISTEN: server, and port 0 for any. CONNECT: server is 0. */
+struct lh_command_listen {
+	__u64 server; /* w: giver; r: NIC; o: slot; handle */
+	struct lh_address address; /* w: giver; r: NIC; o: slot */
+};
+
+LH_SIZE(lh_command_listen, 32);
+LH_FIELD(lh_command_listen, server, 0);
+LH_FIELD(lh_command_listen, address, 8);
+
+#endif /* LH_HOST_CONTROL_H */

@@ -26,16 +26,16 @@ enum lh_command {
 	LH_COMMAND_LISTEN = 4, /* struct lh_command_listen; data: port */
 	LH_COMMAND_CONNECT = 5, /* struct lh_command_listen; data: peer */
 	LH_COMMAND_DISCONNECT = 6, /* struct lh_command_handle: peer */
-	LH_COMMAND_ENDPOINT_OPEN = 7, /* no payload; data: its handle */
-	LH_COMMAND_ENDPOINT_CLOSE = 8, /* struct lh_command_handle */
-	LH_COMMAND_ENDPOINT_RETIRE = 9 /* struct lh_command_handle */
+	LH_COMMAND_ENDPOINT_REOPEN = 7, /* struct lh_command_handle */
+	LH_COMMAND_ENDPOINT_RETIRE = 8 /* struct lh_command_handle */
 };
 
 /*
  * SERVER_CLOSE: no new calls; answered when those that were accepted ended.
- * DISCONNECT: open calls end with CANCELLED. ENDPOINT_CLOSE: the endpoint must
- * have been closed by its thread; it may be opened again. ENDPOINT_RETIRE: send
- * its thread LH_KIND_RETIRE as soon as its `serve` lane is empty.
+ * DISCONNECT: open calls end with CANCELLED. ENDPOINT_REOPEN: its last thread
+ * closed both `in` lanes; another one is going to wait on them. ENDPOINT_RETIRE:
+ * send its thread LH_KIND_RETIRE as soon as its `serve` lane is empty. The handle
+ * of an endpoint is its index and generation in struct lh_endpoint_layout.
  */
 struct lh_command_handle {
 	__u64 handle; /* w: giver; r: NIC; o: slot */

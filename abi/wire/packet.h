@@ -45,7 +45,7 @@ struct lh_packet {
 	__u64 token; /* w: both; r: both; o: none; session, 0 before it is open */
 	__u16 slot; /* w: both; r: both; o: none; of the session */
 	__u16 flags; /* w: both; r: both; o: none; LH_PACKET_FLAG_* */
-	__u32 sequence; /* w: both; r: both; o: none; call in the slot */
+	__u32 sequence; /* w: both; r: both; o: none; of the call; never 0, wraps */
 	__u64 method; /* w: client; r: server; o: none; id of the method */
 	__u32 remaining_us; /* w: client; r: server; o: none; 0: no deadline */
 	__u32 sent_us; /* w: both; r: peer; o: none; sender's clock, wraps */
@@ -99,7 +99,7 @@ enum lh_packet_type {
 	LH_PACKET_PROBE = 8, /* client: does this call still run? */
 	LH_PACKET_BUSY = 9, /* server: not accepted, and never ran */
 	LH_PACKET_ACK = 10, /* both: ack and credit only */
-	LH_PACKET_RESET = 11, /* both: no such session; struct lh_open */
+	LH_PACKET_RESET = 11, /* server: no such token; method: incarnation */
 	LH_PACKET_CANCEL = 12, /* client: the call is no longer wanted */
 	LH_PACKET_DATA = 13, /* both: further messages and fragments */
 	LH_PACKET_CHALLENGE = 14, /* server: is this still you? lh_open */

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "librpc/arrived_call.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace lauberhorn {
+
+ArrivedCall::ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
+                         std::uint32_t slot, const lh_line* line)
+    : endpoint_(endpoint), attachment_(attachment), header_(line->header) {
+  const std::size_t length =
+      std::min<std::size_t>(header_.length, kMaxMessage);
+  if (length <= LH_INLINE_SIZE) {
+    request_ = {line->payload, length};
+  } else {
+    ReadPayload(endpoint.serve().in, slot, line,
+                {endpoint.request_buffer(), length});
+    request_ = {endpoint.request_buffer(), length};
+  }
+}
+
+absl::Time ArrivedCall::deadline() const {
+  if (header_.deadline == 0) return absl::InfiniteFuture();
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::Now() + (absl::Nanoseconds(header_.deadline) -
+                        absl::DurationFromTimespec(now));
+}
+
+bool ArrivedCall::IsCancelled() const {
+  auto* const words = attachment_.At<lh_call_word>(
+      attachment_.process->call_words);
+  const __u64 word =
+      lh_load_acquire(&words[lh_handle_index(header_.call)].word);
+  if (lh_handle_generation(word) == lh_handle_generation(header_.call) &&
+      lh_handle_index(word) != 0) {
+    return true;
+  }
+  return header_.deadline != 0 && deadline() <= absl::Now();
+}
+
+std::uint8_t* ArrivedCall::ReserveReply(std::size_t size) {
+  if (answered_) return nullptr;
+  if (size > kMaxMessage) {
+    Fail(absl::StatusCode::kResourceExhausted,
+         absl::StrCat("the reply has ", size, " bytes; a message holds ",
+                      kMaxMessage));
+    return nullptr;
+  }
+  reply_line_ = PutBegin(endpoint_.serve().out);
+  reply_size_ = size;
+  return size <= LH_INLINE_SIZE ? reply_line_->payload
+                                : endpoint_.reply_buffer();
+}
+
+void ArrivedCall::Reply() {
+  if (answered_ || reply_line_ == nullptr) return;
+  if (reply_size_ > LH_INLINE_SIZE) {
+    WritePayload(endpoint_.serve().out, endpoint_.serve().out.position,
+                 reply_line_, {endpoint_.reply_buffer(), reply_size_});
+  }
+  Put(0, reply_size_);
+}
+
+void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message) {
+  if (answered_) return;
+  reply_line_ = PutBegin(endpoint_.serve().out);
+  const std::size_t size = std::min(message.size(), kMaxMessage);
+  WritePayload(endpoint_.serve().out, endpoint_.serve().out.position,
+               reply_line_,
+               {reinterpret_cast<const std::uint8_t*>(message.data()), size});
+  Put(static_cast<std::uint64_t>(code), size);
+}
+
+void ArrivedCall::Put(std::uint64_t status, std::size_t size) {
+  lh_message& header = reply_line_->header;
+  header.call = header_.call;
+  header.code = status;
+  header.data = 0;
+  header.deadline = 0;
+  header.length = static_cast<__u32>(size);
+  header.kind = LH_KIND_REPLY;
+  header.flags = 0;
+  header.aux = 0;
+  answered_ = true;
+  endpoint_.Put(endpoint_.serve(), reply_line_);
+}
+
+}  // namespace lauberhorn

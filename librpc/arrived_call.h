@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: librpc/arrived_call.h
+//
+// A call that a worker has taken: ServerCall over the worker's endpoint. Lives on
+// the worker's stack; allocates nothing.
+//
+// Everything that is used of the message is read once, here, and checked.
+#ifndef LAUBERHORN_LIBRPC_ARRIVED_CALL_H_
+#define LAUBERHORN_LIBRPC_ARRIVED_CALL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lauberhorn/server_call.h"
+#include "librpc/endpoint.h"
+
+namespace lauberhorn {
+
+class ArrivedCall final : public ServerCall {
+ public:
+  // `line` was taken from slot `slot` of the endpoint's `serve` channel and stays
+  // taken until the call is destroyed.
+  ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
+              std::uint32_t slot, const lh_line* line);
+
+  std::uint16_t method_index() const { return header_.aux; }
+  std::uint64_t code() const { return header_.code; }
+  bool answered() const { return answered_; }
+
+  absl::Span<const std::uint8_t> request() const override { return request_; }
+  absl::Time deadline() const override;
+  bool IsCancelled() const override;
+  std::uint8_t* ReserveReply(std::size_t size) override;
+  void Reply() override;
+  void Fail(absl::StatusCode code, absl::string_view message) override;
+
+ private:
+  // Gives the NIC the reply, whose payload has been written.
+  void Put(std::uint64_t status, std::size_t size);
+
+  Endpoint& endpoint_;
+  const Attachment& attachment_;
+  const lh_message header_;
+  absl::Span<const std::uint8_t> request_;
+  lh_line* reply_line_ = nullptr;  // where the reply is written, if reserved
+  std::size_t reply_size_ = 0;
+  bool answered_ = false;
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_LIBRPC_ARRIVED_CALL_H_

@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "lauberhorn/client.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "librpc/endpoint.h"
+#include "librpc/runtime_impl.h"
+#include "librpc/target.h"
+
+namespace lauberhorn {
+namespace {
+
+class ClientImpl final : public Client {
+ public:
+  ClientImpl(std::shared_ptr<Runtime> runtime, absl::string_view target,
+             std::uint64_t peer)
+      : runtime_(std::move(runtime)), target_(target), peer_(peer) {}
+
+  ~ClientImpl() override {
+    lh_command_handle command;
+    command.handle = peer_;
+    (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
+  }
+
+  static ClientImpl& From(Client& client) {
+    return static_cast<ClientImpl&>(client);
+  }
+
+  const std::string& target() const override { return target_; }
+  RuntimeImpl& runtime() const { return RuntimeImpl::From(*runtime_); }
+  std::uint64_t peer() const { return peer_; }
+
+ private:
+  const std::shared_ptr<Runtime> runtime_;
+  const std::string target_;
+  const std::uint64_t peer_;
+};
+
+// On the device's clock, 0 for never; at least 1, since 0 means none.
+std::uint64_t DeviceDeadline(absl::Time deadline) {
+  if (deadline == absl::InfiniteFuture()) return 0;
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const absl::Duration left = deadline - absl::Now();
+  const std::int64_t when =
+      absl::ToInt64Nanoseconds(absl::DurationFromTimespec(now) + left);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(when, 1));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
+    std::shared_ptr<Runtime> runtime, absl::string_view target) {
+  const absl::StatusOr<lh_address> address =
+      ResolveTarget(target, TargetUse::kConnect);
+  if (!address.ok()) return address.status();
+  lh_command_listen command = {};
+  command.address = *address;
+  const absl::StatusOr<std::uint64_t> peer =
+      RuntimeImpl::From(*runtime).Control(LH_COMMAND_CONNECT, command);
+  if (!peer.ok()) return peer.status();
+  return std::make_shared<ClientImpl>(std::move(runtime), target, *peer);
+}
+
+UnaryCall::UnaryCall(Client& client, absl::string_view name, std::uint64_t id)
+    : client_(client), name_(name), id_(id) {}
+
+UnaryCall::~UnaryCall() {
+  if (endpoint_ == nullptr) return;
+  Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
+  if (line_ != nullptr) {
+    lh_release(&endpoint.call().in, static_cast<lh_line*>(line_));
+  }
+  endpoint.calling = false;
+}
+
+std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
+  if (endpoint_ != nullptr) {
+    refused_ = absl::FailedPreconditionError("a call is made once");
+    return nullptr;
+  }
+  if (size > kMaxMessage) {
+    refused_ = absl::ResourceExhaustedError(absl::StrCat(
+        "the request has ", size, " bytes; a message holds ", kMaxMessage));
+    return nullptr;
+  }
+  const absl::StatusOr<Endpoint*> endpoint =
+      ClientImpl::From(client_).runtime().ThisThread();
+  if (!endpoint.ok()) {
+    refused_ = endpoint.status();
+    return nullptr;
+  }
+  if ((*endpoint)->calling) {
+    refused_ = absl::FailedPreconditionError(
+        "this thread has another call under way");
+    return nullptr;
+  }
+  (*endpoint)->calling = true;
+  endpoint_ = *endpoint;
+  request_size_ = size;
+  request_ = size <= LH_INLINE_SIZE
+                 ? PutBegin((*endpoint)->call().out)->payload
+                 : (*endpoint)->call_buffer();
+  return request_;
+}
+
+absl::Status UnaryCall::Run(const CallOptions& options) {
+  if (!refused_.ok()) return refused_;
+  if (request_ == nullptr || line_ != nullptr) {
+    return absl::FailedPreconditionError(
+        "reserve the request first, and run a call once");
+  }
+  ClientImpl& client = ClientImpl::From(client_);
+  Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
+  lh_channel& channel = endpoint.call();
+  CallNumbers& numbers = client.runtime().call_numbers();
+  const std::uint64_t call = numbers.Take();
+  if (call == 0) {
+    return absl::ResourceExhaustedError("too many calls are open");
+  }
+  lh_line* line = PutBegin(channel.out);
+  if (request_size_ > LH_INLINE_SIZE) {
+    WritePayload(channel.out, channel.out.position, line,
+                 {request_, request_size_});
+  }
+  lh_message& header = line->header;
+  header.call = call;
+  header.code = id_;
+  header.data = client.peer();
+  header.deadline = DeviceDeadline(options.deadline);
+  header.length = static_cast<__u32>(request_size_);
+  header.kind = LH_KIND_CALL;
+  header.flags = options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0;
+  header.aux = 0;
+  endpoint.Put(channel, line);
+
+  // The NIC ends every call: with its answer, at its deadline, or when the
+  // server is lost.
+  std::uint32_t slot;
+  lh_message answer;
+  for (;;) {
+    slot = channel.in.position;
+    line = endpoint.Get(channel);
+    if (line == nullptr) return absl::UnavailableError("the NIC is lost");
+    answer = line->header;
+    if (answer.kind == LH_KIND_REPLY && answer.call == call) break;
+    lh_release(&channel.in, line);
+  }
+  line_ = line;
+  numbers.Give(call);
+
+  const std::size_t length = std::min<std::size_t>(answer.length, kMaxMessage);
+  if (length <= LH_INLINE_SIZE) {
+    reply_ = {line->payload, length};
+  } else {
+    ReadPayload(channel.in, slot, line, {endpoint.call_buffer(), length});
+    reply_ = {endpoint.call_buffer(), length};
+  }
+  if (answer.code == 0) return absl::OkStatus();
+  const absl::string_view text(reinterpret_cast<const char*>(reply_.data()),
+                               reply_.size());
+  const auto code = static_cast<absl::StatusCode>(answer.code);
+  if (code == absl::StatusCode::kUnimplemented) {
+    return absl::Status(code, absl::StrCat(name_, ": ", text));
+  }
+  return absl::Status(code, text);
+}
+
+}  // namespace lauberhorn

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "librpc/device.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace lauberhorn {
+
+lh_channel Device::Channel(const lh_channel_layout& layout) const {
+  const Attachment& attachment = Attach();
+  const lh_info& info = *attachment.info;
+  const auto lane = [&](const lh_lane_layout& where) {
+    lh_lane view = {};
+    view.lines = attachment.At<__u8>(where.lines);
+    view.overflow = attachment.At<__u8>(where.overflow);
+    view.line_stride = info.line_stride;
+    view.overflow_size = info.overflow_size;
+    view.slots = info.slots;
+    return view;
+  };
+  lh_channel channel = {};
+  channel.out = lane(layout.out);
+  channel.in = lane(layout.in);
+  channel.bell.watched =
+      &attachment.At<lh_channel_state>(layout.state)->watched;
+  channel.bell.asleep = &attachment.At<lh_info>(0)->asleep;
+  lh_bell_line* const lines =
+      attachment.At<lh_bell_line>(attachment.process->bell);
+  channel.bell.bits =
+      &lines[layout.bell / LH_BELL_BITS].bits[layout.bell % LH_BELL_BITS / 64];
+  channel.bell.mask = __u64{1} << layout.bell % 64;
+  channel.bell.asymmetric =
+      (info.features & LH_FEATURE_ASYMMETRIC_FENCE) != 0;
+  return channel;
+}
+
+absl::StatusOr<std::uint64_t> Device::Control(
+    lh_channel& call, const lh_waiter& waiter, lh_command command,
+    absl::Span<const std::uint8_t> payload) {
+  const std::uint64_t number = PutControl(call, waiter, command, payload);
+  return GetResult(call, waiter, number);
+}
+
+std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
+                         lh_command command,
+                         absl::Span<const std::uint8_t> payload) {
+  lh_line* const line = PutBegin(call.out);
+  WritePayload(call.out, call.out.position, line, payload);
+  // One command at a time on a channel: its word names it.
+  const __u64 number = line->header.word;
+  line->header.kind = LH_KIND_CONTROL;
+  line->header.flags = 0;
+  line->header.aux = 0;
+  line->header.call = number;
+  line->header.code = command;
+  line->header.data = 0;
+  line->header.deadline = 0;
+  line->header.length = static_cast<__u32>(payload.size());
+  lh_put(&call, line, &waiter);
+  return number;
+}
+
+absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
+                                        const lh_waiter& waiter,
+                                        std::uint64_t number) {
+  for (;;) {
+    const std::uint32_t slot = call.in.position;
+    lh_line* const line = lh_get(&call.in, &waiter);
+    if (line == nullptr) return absl::UnavailableError("the NIC is lost");
+    const lh_message header = line->header;
+    // Anything else is late: the answer to a call that this thread gave up.
+    const bool result =
+        header.kind == LH_KIND_RESULT && header.call == number;
+    std::string text;
+    if (result && header.code != 0) {
+      text.resize(std::min<std::size_t>(
+          header.length, LH_INLINE_SIZE + call.in.overflow_size));
+      ReadPayload(call.in, slot, line,
+                  absl::MakeSpan(reinterpret_cast<std::uint8_t*>(&text[0]),
+                                 text.size()));
+    }
+    lh_release(&call.in, line);
+    if (!result) continue;
+    if (header.code == 0) return header.data;
+    return absl::Status(static_cast<absl::StatusCode>(header.code), text);
+  }
+}
+
+void WritePayload(const lh_lane& lane, std::uint32_t slot, lh_line* line,
+                  absl::Span<const std::uint8_t> payload) {
+  const std::size_t in_line =
+      std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
+  if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);
+  if (payload.size() > in_line) {
+    std::memcpy(lh_lane_overflow(&lane, slot), payload.data() + in_line,
+                payload.size() - in_line);
+  }
+}
+
+void ReadPayload(const lh_lane& lane, std::uint32_t slot, const lh_line* line,
+                 absl::Span<std::uint8_t> payload) {
+  const std::size_t in_line =
+      std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
+  if (in_line > 0) std::memcpy(payload.data(), line->payload, in_line);
+  if (payload.size() > in_line) {
+    std::memcpy(payload.data() + in_line, lh_lane_overflow(&lane, slot),
+                payload.size() - in_line);
+  }
+}
+
+lh_line* PutBegin(lh_lane& out) {
+  for (;;) {
+    lh_line* const line = lh_put_begin(&out);
+    if (line != nullptr) return line;
+    // The lane is full of what this thread put: let the NIC run.
+    sched_yield();
+  }
+}
+
+}  // namespace lauberhorn

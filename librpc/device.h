@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: librpc/device.h
+//
+// A device: how a process reaches a NIC. Five functions, and the only place where
+// devices differ; nothing else in the library asks which one it has.
+//
+//   Attach   where the region is and what of it is this process's
+//   Channel  the host's view of one channel
+//   Wait     sleep on a slot's word
+//   Ring     wake the NIC
+//   Control  a command to the NIC
+//
+// Thread-safety: all functions from any thread; a channel belongs to one.
+#ifndef LAUBERHORN_LIBRPC_DEVICE_H_
+#define LAUBERHORN_LIBRPC_DEVICE_H_
+
+#include <cstdint>
+
+#include "abi/host/channel_user.h"
+#include "abi/host/control.h"
+#include "abi/host/endpoint.h"
+#include "abi/host/process.h"
+#include "abi/host/region.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace lauberhorn {
+
+// The process's part of a region, as long as the device lives.
+struct Attachment {
+  std::uint8_t* base;  // what offsets count from
+  const lh_info* info;
+  const lh_process_layout* process;
+
+  template <typename T>
+  T* At(std::uint64_t offset) const {
+    return reinterpret_cast<T*>(base + offset);
+  }
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const Attachment& Attach() const = 0;
+
+  // The host's view of the channel; positions are those of a fresh channel.
+  virtual lh_channel Channel(const lh_channel_layout& layout) const;
+
+  // Sleeps while `*word` is `parked`. May return early.
+  virtual void Wait(__u64* word, __u64 parked) = 0;
+
+  virtual void Ring() = 0;
+
+  // Puts the command on a `call` channel that the calling thread owns, and waits
+  // for its result: the handle that it made, or the NIC's error. `payload` has at
+  // most LH_INLINE_SIZE bytes inline and the rest in the overflow block.
+  virtual absl::StatusOr<std::uint64_t> Control(
+      lh_channel& call, const lh_waiter& waiter, lh_command command,
+      absl::Span<const std::uint8_t> payload);
+};
+
+// The two halves of Device::Control(): puts the command and returns its number;
+// waits for the result of that number.
+std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
+                         lh_command command,
+                         absl::Span<const std::uint8_t> payload);
+absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
+                                        const lh_waiter& waiter,
+                                        std::uint64_t number);
+
+// Writes a payload to a line and its overflow block, and reads it back; the
+// length has been checked against both.
+void WritePayload(const lh_lane& lane, std::uint32_t slot, lh_line* line,
+                  absl::Span<const std::uint8_t> payload);
+void ReadPayload(const lh_lane& lane, std::uint32_t slot, const lh_line* line,
+                 absl::Span<std::uint8_t> payload);
+
+// The line to write the next message to; waits for the NIC to empty one, which
+// takes a bounded time.
+lh_line* PutBegin(lh_lane& out);
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_LIBRPC_DEVICE_H_

@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: librpc/endpoint.h
+//
+// What one thread needs to talk to the NIC: the host's side of its two channels,
+// and how it waits. Belongs to one thread at a time.
+//
+// Waiting: look at the word for a few microseconds, about what a wake costs, but
+// not at all if the NIC runs on this CPU: it could not answer meanwhile. Then
+// park. lh_get() has the order of the steps.
+#ifndef LAUBERHORN_LIBRPC_ENDPOINT_H_
+#define LAUBERHORN_LIBRPC_ENDPOINT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "librpc/device.h"
+
+namespace lauberhorn {
+
+// The most that a message can carry until large ones are: a packet's payload.
+inline constexpr std::size_t kMaxMessage = 1392;
+
+class Endpoint {
+ public:
+  // The device and the layout, which is one of its table, outlive the endpoint.
+  Endpoint(Device& device, const lh_endpoint_layout& layout,
+           absl::Duration spin);
+
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  std::uint64_t handle() const { return handle_; }
+  Device& device() const { return device_; }
+  lh_channel& serve() { return serve_; }
+  lh_channel& call() { return call_; }
+
+  // Puts the message that was written to `line` of the channel.
+  void Put(lh_channel& channel, lh_line* line) {
+    lh_put(&channel, line, &waiter_);
+  }
+
+  // Waits for the next message of the channel; null only if the NIC is lost.
+  lh_line* Get(lh_channel& channel);
+
+  // A control command, on this endpoint's `call` channel. See Device::Control().
+  absl::StatusOr<std::uint64_t> Control(lh_command command,
+                                        absl::Span<const std::uint8_t> payload);
+
+  // Says that no thread waits here any more; what came and was not taken is
+  // dropped. Reopen() lets the next thread use the endpoint.
+  void Close();
+  absl::Status Reopen();
+
+  // Contiguous memory for a message that does not fit into a line, one for each
+  // use that may be under way at a time.
+  std::uint8_t* request_buffer() { return request_; }
+  std::uint8_t* reply_buffer() { return reply_; }
+  std::uint8_t* call_buffer() { return call_buffer_; }
+
+  // Whether this thread has a call of its own under way.
+  bool calling = false;
+
+ private:
+  static int Spin(void* endpoint);
+  static int Sleep(void* endpoint, __u64* word, __u64 parked);
+  static void Ring(void* endpoint);
+
+  Device& device_;
+  const std::uint64_t handle_;
+  const std::int64_t spin_ns_;
+  std::int64_t spin_until_ = 0;  // 0: this wait has not begun to spin
+  lh_channel serve_;
+  lh_channel call_;
+  lh_waiter waiter_;
+  std::uint8_t request_[kMaxMessage];
+  std::uint8_t reply_[kMaxMessage];
+  std::uint8_t call_buffer_[kMaxMessage];
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_LIBRPC_ENDPOINT_H_

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "librpc/endpoint_pool.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn {
+
+// What a thread holds: nearly always of one pool.
+struct EndpointPool::ThreadEntry {
+  EndpointPool* key;  // compared only
+  std::weak_ptr<EndpointPool> pool;
+  Endpoint* endpoint;
+};
+
+struct EndpointPool::ThreadEntries {
+  ~ThreadEntries() {
+    for (const ThreadEntry& entry : list) {
+      if (const auto pool = entry.pool.lock()) pool->Give(entry.endpoint);
+    }
+  }
+  std::vector<ThreadEntry> list;
+};
+
+EndpointPool::ThreadEntries& EndpointPool::OfThisThread() {
+  thread_local ThreadEntries entries;
+  return entries;
+}
+
+EndpointPool::EndpointPool(Device& device, absl::Duration spin)
+    : device_(device),
+      spin_(spin),
+      kept_(device, Layout(device.Attach().process->control_endpoint), spin) {}
+
+absl::Status EndpointPool::ControlSurely(lh_command command,
+                                         const lh_command_handle& handle) {
+  std::uint8_t payload[sizeof(handle)];
+  std::memcpy(payload, &handle, sizeof(handle));
+  const absl::StatusOr<Endpoint*> mine = ThisThread();
+  if (mine.ok()) return (*mine)->Control(command, payload).status();
+  const absl::MutexLock lock(&kept_mutex_);
+  return kept_.Control(command, payload).status();
+}
+
+absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
+  std::vector<ThreadEntry>& entries = OfThisThread().list;
+  for (const ThreadEntry& entry : entries) {
+    // A pool that is gone may have left its address to this one.
+    if (entry.key == this && !entry.pool.expired()) return entry.endpoint;
+  }
+  absl::StatusOr<Endpoint*> endpoint = Take();
+  if (!endpoint.ok()) return endpoint;
+  entries.erase(std::remove_if(
+                    entries.begin(), entries.end(),
+                    [](const ThreadEntry& entry) { return entry.pool.expired(); }),
+                entries.end());
+  entries.push_back({this, weak_from_this(), *endpoint});
+  return endpoint;
+}
+
+absl::StatusOr<Endpoint*> EndpointPool::Take() {
+  Endpoint* used = nullptr;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const lh_process_layout& process = *device_.Attach().process;
+    if (!given_back_.empty()) {
+      used = given_back_.back();
+      given_back_.pop_back();
+    } else if (opened_ < process.endpoint_count) {
+      endpoints_.push_back(
+          std::make_unique<Endpoint>(device_, Layout(opened_++), spin_));
+      return endpoints_.back().get();
+    } else {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("all ", process.endpoint_count,
+                       " endpoints are in use; raise "
+                       "RuntimeOptions::endpoints or use fewer threads"));
+    }
+  }
+  const absl::Status reopened = used->Reopen();
+  if (!reopened.ok()) return reopened;
+  return used;
+}
+
+void EndpointPool::Give(Endpoint* endpoint) {
+  const absl::MutexLock lock(&mutex_);
+  if (closed_) return;
+  endpoint->Close();
+  given_back_.push_back(endpoint);
+}
+
+void EndpointPool::CloseForever() {
+  const absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+}  // namespace lauberhorn

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: librpc/endpoint_pool.h
+//
+// The endpoints of the process: one for each thread that talks to the NIC, taken
+// at its first use and given back when it ends.
+//
+// Thread-safety: safe from any thread. ThisThread() takes a lock only at a
+// thread's first use.
+#ifndef LAUBERHORN_LIBRPC_ENDPOINT_POOL_H_
+#define LAUBERHORN_LIBRPC_ENDPOINT_POOL_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "librpc/device.h"
+#include "librpc/endpoint.h"
+
+namespace lauberhorn {
+
+class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
+ public:
+  // The device outlives every use of the pool but the destructor.
+  EndpointPool(Device& device, absl::Duration spin);
+
+  EndpointPool(const EndpointPool&) = delete;
+  EndpointPool& operator=(const EndpointPool&) = delete;
+
+  // The calling thread's endpoint, until the thread ends or the pool is closed.
+  // RESOURCE_EXHAUSTED if all are in use.
+  absl::StatusOr<Endpoint*> ThisThread();
+
+  // A control command whose payload is one struct, that must not fail for lack of
+  // an endpoint: by the thread's own, else by one that is kept for this.
+  absl::Status ControlSurely(lh_command command,
+                             const lh_command_handle& handle);
+
+  // The device is about to go: threads that end later give nothing back.
+  void CloseForever();
+
+ private:
+  struct ThreadEntry;
+  struct ThreadEntries;
+  static ThreadEntries& OfThisThread();
+
+  const lh_endpoint_layout& Layout(std::uint32_t index) const {
+    return device_.Attach().At<lh_endpoint_layout>(
+        device_.Attach().process->endpoints)[index];
+  }
+  absl::StatusOr<Endpoint*> Take();
+  void Give(Endpoint* endpoint);
+
+  Device& device_;
+  const absl::Duration spin_;
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::uint32_t opened_ ABSL_GUARDED_BY(mutex_) = 1;  // 0 is kept
+  std::vector<std::unique_ptr<Endpoint>> endpoints_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Endpoint*> given_back_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex kept_mutex_;
+  Endpoint kept_ ABSL_GUARDED_BY(kept_mutex_);
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_LIBRPC_ENDPOINT_POOL_H_

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: lauberhorn/client.h
+//
+// Calls to one server, through this process's NIC. Generated stubs are made of it.
+//
+//   auto client = lauberhorn::Client::Connect(runtime, "localhost:50051");
+//   lauberhorn::UnaryCall call(**client, kMethods[0].name, kMethods[0].id);
+//   std::uint8_t* to = call.ReserveRequest(size);
+//   ...
+//   absl::Status status = call.Run({});
+//   absl::Span<const std::uint8_t> reply = call.reply();
+//
+// Thread-safety: a Client is safe from any thread; a UnaryCall belongs to one.
+// Blocking: Connect() may resolve a name; Run() blocks until the reply, the
+// deadline, or the loss of the server. Allocation: none per call. Ownership: a
+// call refers to its client; reply() is good until the call is destroyed.
+#ifndef LAUBERHORN_CLIENT_H_
+#define LAUBERHORN_CLIENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "lauberhorn/runtime.h"
+
+namespace lauberhorn {
+
+class Client {
+ public:
+  virtual ~Client() = default;
+
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Client::Connect()
+  //
+  // A client of the server at `target`: "host:port", "dns:///host:port",
+  // "ipv4:a.b.c.d:port" or "ipv6:[a::b]:port". Only resolves the name; the
+  // session is opened by the first call. Errors: INVALID_ARGUMENT for a target
+  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved.
+  static absl::StatusOr<std::shared_ptr<Client>> Connect(
+      std::shared_ptr<Runtime> runtime, absl::string_view target);
+
+  // Client::target()
+  //
+  // As it was given to Connect().
+  virtual const std::string& target() const = 0;
+
+ protected:
+  Client() = default;
+};
+
+// How one call is to be made.
+struct CallOptions {
+  // When to give up.
+  absl::Time deadline = absl::InfiniteFuture();
+
+  // Whether to wait for the server instead of failing with UNAVAILABLE if it
+  // cannot be reached.
+  bool wait_for_ready = false;
+};
+
+// One blocking unary call; not to be used twice, and one at a time per thread.
+class UnaryCall {
+ public:
+  // `name` is the method's full name, "/package.Service/Method", and `id` its
+  // MethodId(); `name` must outlive the call.
+  UnaryCall(Client& client, absl::string_view name, std::uint64_t id);
+  ~UnaryCall();
+
+  UnaryCall(const UnaryCall&) = delete;
+  UnaryCall& operator=(const UnaryCall&) = delete;
+
+  // UnaryCall::ReserveRequest()
+  //
+  // Where to write the `size` bytes of the request. Null if the call cannot be
+  // made, for example because they do not fit into a packet; Run() says why.
+  std::uint8_t* ReserveRequest(std::size_t size);
+
+  // UnaryCall::Run()
+  //
+  // Sends the request and waits for the answer. The status is the server's, or
+  // DEADLINE_EXCEEDED, UNAVAILABLE (after which the call may have run),
+  // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread).
+  absl::Status Run(const CallOptions& options);
+
+  // UnaryCall::reply()
+  //
+  // The bytes of the reply, if Run() returned OK.
+  absl::Span<const std::uint8_t> reply() const { return reply_; }
+
+ private:
+  Client& client_;
+  const absl::string_view name_;
+  const std::uint64_t id_;
+  void* endpoint_ = nullptr;       // the thread's librpc Endpoint
+  void* line_ = nullptr;           // taken, to be released
+  std::size_t request_size_ = 0;
+  std::uint8_t* request_ = nullptr;
+  absl::Status refused_;
+  absl::Span<const std::uint8_t> reply_;
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_CLIENT_H_

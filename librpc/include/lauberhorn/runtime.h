@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: lauberhorn/runtime.h
+//
+// A process's connection to a NIC: the device, the endpoints of its threads, and
+// the workers that run its handlers. Servers and channels hold one.
+//
+//   absl::StatusOr<std::shared_ptr<lauberhorn::Runtime>> runtime =
+//       lauberhorn::Runtime::Default();
+//
+// Thread-safety: safe from any thread. Blocking: Open() and Default() start the
+// device, which takes about a millisecond; destruction stops it. Ownership: shared;
+// the device lives as long as the last runtime, server or channel that uses it.
+#ifndef LAUBERHORN_RUNTIME_H_
+#define LAUBERHORN_RUNTIME_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace lauberhorn {
+
+// What can be chosen; the defaults suit a service on a shared machine.
+struct RuntimeOptions {
+  // How many threads of this process may wait for the NIC at a time, workers
+  // included. 2 to 1,024.
+  std::uint32_t endpoints = 128;
+
+  // How many workers run handlers. 0: one per CPU, at least 4. At most
+  // `endpoints` - 2.
+  std::uint32_t workers = 0;
+
+  // Whether the engine's thread spins instead of sleeping when there is nothing
+  // to do: give it a core of its own.
+  bool spin = false;
+
+  // How long a thread looks at its line before it parks, at most. It does not
+  // look at all where the engine runs on the same CPU.
+  absl::Duration spin_before_park = absl::Microseconds(3);
+};
+
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Runtime::Open()
+  //
+  // A runtime of its own with an embedded device. Errors: INVALID_ARGUMENT for
+  // options out of range, RESOURCE_EXHAUSTED if memory or threads are refused.
+  static absl::StatusOr<std::shared_ptr<Runtime>> Open(
+      const RuntimeOptions& options);
+
+  // Runtime::Default()
+  //
+  // The runtime that servers and channels of this process share if they are not
+  // given one: opened with default options at first use, closed with its last
+  // user.
+  static absl::StatusOr<std::shared_ptr<Runtime>> Default();
+
+ protected:
+  Runtime() = default;
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_RUNTIME_H_

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: lauberhorn/server_call.h
+//
+// One call that has arrived, as the thunk of its method sees it. The request lies
+// in the cache line that the NIC filled, or beside it; the reply is written into
+// the line that goes back.
+//
+//   void SayHelloThunk(void* service, lauberhorn::ServerCall& call) {
+//     HelloRequest request;
+//     absl::Span<const std::uint8_t> bytes = call.request();
+//     if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+//       return call.Fail(absl::StatusCode::kInternal, "malformed request");
+//     HelloReply reply = ...;
+//     std::uint8_t* to = call.ReserveReply(reply.ByteSizeLong());
+//     if (to == nullptr) return;  // too large: already answered
+//     reply.SerializeWithCachedSizesToArray(to);
+//     call.Reply();
+//   }
+//
+// Thread-safety: for the worker that runs the call only. Blocking: only Reply()
+// and Fail() may, for the bounded time in which the NIC empties a lane.
+// Allocation: none. Ownership: the call belongs to the library; request() is good
+// until the thunk returns, the reserved reply until Reply() or Fail().
+#ifndef LAUBERHORN_SERVER_CALL_H_
+#define LAUBERHORN_SERVER_CALL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace lauberhorn {
+
+class ServerCall {
+ public:
+  ServerCall(const ServerCall&) = delete;
+  ServerCall& operator=(const ServerCall&) = delete;
+
+  // ServerCall::request()
+  //
+  // The bytes of the request, at most a packet's.
+  virtual absl::Span<const std::uint8_t> request() const = 0;
+
+  // ServerCall::deadline()
+  //
+  // When the caller gives up, on this machine's clock; absl::InfiniteFuture()
+  // if never.
+  virtual absl::Time deadline() const = 0;
+
+  // ServerCall::IsCancelled()
+  //
+  // Whether nobody waits for the reply any more: the deadline passed, or the
+  // caller cancelled or died. One load.
+  virtual bool IsCancelled() const = 0;
+
+  // ServerCall::ReserveReply()
+  //
+  // Where to write the `size` bytes of the reply. Null if they do not fit into a
+  // packet: then the call has been answered with RESOURCE_EXHAUSTED.
+  virtual std::uint8_t* ReserveReply(std::size_t size) = 0;
+
+  // ServerCall::Reply()
+  //
+  // Answers OK with what was written to the last reservation.
+  virtual void Reply() = 0;
+
+  // ServerCall::Fail()
+  //
+  // Answers with an error; a `message` longer than a packet holds is cut.
+  virtual void Fail(absl::StatusCode code, absl::string_view message) = 0;
+
+ protected:
+  ServerCall() = default;
+  ~ServerCall() = default;
+};
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_SERVER_CALL_H_

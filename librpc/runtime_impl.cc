@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "librpc/runtime_impl.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/base/const_init.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "librpc/embedded_device.h"
+
+namespace lauberhorn {
+namespace {
+
+constexpr std::uint32_t kMinEndpoints = 4;
+constexpr std::uint32_t kMaxEndpoints = 1024;
+constexpr std::uint32_t kMinDefaultWorkers = 4;
+
+// Endpoints that workers must leave to others: one for the main thread, and the
+// one that is kept for control commands.
+constexpr std::uint32_t kReserved = 2;
+
+std::uint32_t DefaultWorkers(std::uint32_t endpoints) {
+  return std::min(
+      std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers),
+      endpoints - kReserved);
+}
+
+ABSL_CONST_INIT absl::Mutex default_mutex(absl::kConstInit);
+
+// Never destroyed: threads may still run when the process exits.
+std::weak_ptr<Runtime>& DefaultRuntime()
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(default_mutex) {
+  static auto* const runtime = new std::weak_ptr<Runtime>;
+  return *runtime;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
+    const RuntimeOptions& options) {
+  if (options.endpoints < kMinEndpoints || options.endpoints > kMaxEndpoints) {
+    return absl::InvalidArgumentError(
+        "RuntimeOptions::endpoints must be 4 to 1024");
+  }
+  if (options.workers > options.endpoints - kReserved) {
+    return absl::InvalidArgumentError(
+        "RuntimeOptions::workers must be at most endpoints - 2");
+  }
+  if (options.spin_before_park < absl::ZeroDuration() ||
+      options.spin_before_park > absl::Seconds(1)) {
+    return absl::InvalidArgumentError(
+        "RuntimeOptions::spin_before_park must be 0 to 1 s");
+  }
+  EmbeddedDeviceOptions embedded;
+  embedded.endpoints = options.endpoints;
+  embedded.spin = options.spin;
+  absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
+  if (!device.ok()) return device.status();
+  return std::make_shared<RuntimeImpl>(options, *std::move(device));
+}
+
+absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Default() {
+  const absl::MutexLock lock(&default_mutex);
+  std::weak_ptr<Runtime>& shared = DefaultRuntime();
+  if (std::shared_ptr<Runtime> runtime = shared.lock()) return runtime;
+  absl::StatusOr<std::shared_ptr<Runtime>> runtime = Open({});
+  if (runtime.ok()) shared = *runtime;
+  return runtime;
+}
+
+RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
+                         std::unique_ptr<Device> device)
+    : device_(std::move(device)),
+      endpoints_(
+          std::make_shared<EndpointPool>(*device_, options.spin_before_park)),
+      call_numbers_(device_->Attach().process->call_first,
+                    device_->Attach().process->call_count),
+      workers_(*endpoints_, methods_, device_->Attach(),
+               options.workers == 0 ? DefaultWorkers(options.endpoints)
+                                    : options.workers) {}
+
+RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
+
+absl::StatusOr<std::uint64_t> RuntimeImpl::ControlBytes(
+    lh_command number, absl::Span<const std::uint8_t> payload) {
+  const absl::StatusOr<Endpoint*> endpoint = ThisThread();
+  if (!endpoint.ok()) return endpoint.status();
+  return (*endpoint)->Control(number, payload);
+}
+
+}  // namespace lauberhorn

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "librpc/target.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace lauberhorn {
+namespace {
+
+absl::Status Unparsable(absl::string_view target, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", target, "' is no address: ", why,
+                   "; write host:port, for example localhost:50051"));
+}
+
+lh_address FromV4(const sockaddr* address) {
+  sockaddr_in v4;
+  std::memcpy(&v4, address, sizeof(v4));
+  lh_address result = {};
+  result.ip[10] = result.ip[11] = 0xff;
+  std::memcpy(result.ip + 12, &v4.sin_addr, 4);
+  return result;
+}
+
+lh_address FromV6(const sockaddr* address) {
+  sockaddr_in6 v6;
+  std::memcpy(&v6, address, sizeof(v6));
+  lh_address result = {};
+  std::memcpy(result.ip, &v6.sin6_addr, sizeof(result.ip));
+  result.scope = v6.sin6_scope_id;
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
+                                         TargetUse use) {
+  absl::string_view rest = target;
+  int family = AF_UNSPEC;
+  if (absl::ConsumePrefix(&rest, "ipv4:")) {
+    family = AF_INET;
+  } else if (absl::ConsumePrefix(&rest, "ipv6:")) {
+    family = AF_INET6;
+  } else if (absl::ConsumePrefix(&rest, "dns:")) {
+    absl::ConsumePrefix(&rest, "///");
+  } else if (absl::StartsWith(rest, "unix") || absl::StrContains(rest, "://")) {
+    return Unparsable(target, "only dns:, ipv4: and ipv6: are known");
+  }
+
+  const std::size_t colon = rest.rfind(':');
+  if (colon == absl::string_view::npos) return Unparsable(target, "no port");
+  absl::string_view host = rest.substr(0, colon);
+  const absl::string_view port_text = rest.substr(colon + 1);
+  std::uint32_t port = 0;
+  if (!absl::SimpleAtoi(port_text, &port) || port > 65535) {
+    return Unparsable(target, "the port is no number from 0 to 65535");
+  }
+  if (port == 0 && use == TargetUse::kConnect) {
+    return Unparsable(target, "port 0 cannot be called");
+  }
+  if (absl::ConsumePrefix(&host, "[")) {
+    if (!absl::ConsumeSuffix(&host, "]")) {
+      return Unparsable(target, "'[' without ']'");
+    }
+  } else if (absl::StrContains(host, ":")) {
+    return Unparsable(target, "an IPv6 address needs brackets");
+  }
+  if (host.empty()) return Unparsable(target, "no host");
+
+  addrinfo hints = {};
+  hints.ai_family = family;
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = use == TargetUse::kListen ? AI_PASSIVE : 0;
+  if (family != AF_UNSPEC) hints.ai_flags |= AI_NUMERICHOST;
+  addrinfo* raw = nullptr;
+  const std::string name(host);
+  const int error = getaddrinfo(name.c_str(), nullptr, &hints, &raw);
+  if (error != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot resolve '", name,
+                                               "': ", gai_strerror(error)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> found(raw, freeaddrinfo);
+  const addrinfo* best = nullptr;
+  for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
+    if (at->ai_family != AF_INET && at->ai_family != AF_INET6) continue;
+    if (best == nullptr ||
+        (best->ai_family == AF_INET6 && at->ai_family == AF_INET)) {
+      best = at;
+    }
+  }
+  if (best == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("'", name, "' has no IP address"));
+  }
+  lh_address address = best->ai_family == AF_INET ? FromV4(best->ai_addr)
+                                                  : FromV6(best->ai_addr);
+  address.port = static_cast<__u16>(port);
+  return address;
+}
+
+}  // namespace lauberhorn

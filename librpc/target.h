@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: librpc/target.h
+//
+// Names of servers, as users write them, to addresses.
+#ifndef LAUBERHORN_LIBRPC_TARGET_H_
+#define LAUBERHORN_LIBRPC_TARGET_H_
+
+#include "abi/host/control.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace lauberhorn {
+
+// Whether the address is to be called or to be listened on.
+enum class TargetUse { kConnect, kListen };
+
+// "host:port", "[v6]:port", with "dns:", "dns:///", "ipv4:" or "ipv6:" before it.
+// A name with several addresses means its first IPv4 one, else its first. May
+// block in the resolver. INVALID_ARGUMENT if it cannot be parsed, UNAVAILABLE if
+// the name cannot be resolved.
+absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
+                                         TargetUse use);
+
+}  // namespace lauberhorn
+
+#endif  // LAUBERHORN_LIBRPC_TARGET_H_

@@ -1,0 +1,218 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/channel_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lauberhorn::nic {
+namespace {
+
+// A channel that has been quiet this long is found by its bell.
+constexpr Nanos kQuiet = 10 * kMillisecond;
+
+// So many messages that break the contract are a mistake; more are an attack.
+constexpr std::uint32_t kRefusedBeforeQuarantine = 1000;
+
+// Whether the rest of a message may be read: all that can be said of a header
+// without knowing what it is about.
+bool IsSane(const lh_message& header) {
+  return header.length <= kMaxPayload && header.kind != LH_KIND_NONE &&
+         (header.flags & ~unsigned{LH_FLAGS}) == 0 &&
+         (header.flags & (LH_FLAG_BULK | LH_FLAG_META)) == 0;
+}
+
+}  // namespace
+
+ChannelTable::ChannelTable(Region& region, Counters& counters)
+    : region_(region),
+      counters_(counters),
+      asymmetric_((region.info()->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0),
+      channels_(region.channels()) {
+  for (std::uint32_t number = 0; number < region.channels(); ++number) {
+    channels_[number] = {.out = region.OutLane(number),
+                         .in = region.InLane(number),
+                         .state = region.state(number),
+                         .active = 0,
+                         .refused = 0,
+                         .watched = false,
+                         .quarantined = false};
+  }
+  watched_.reserve(channels_.size());
+  wakes_.reserve(channels_.size());
+}
+
+bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
+                           Nanos now) {
+  Channel& channel = channels_[number];
+  while (lh_line* const line = lh_collect_begin(&channel.out)) {
+    if (channel.quarantined) return false;
+    channel.active = now;
+    message->header = line->header;
+    const std::uint32_t slot = channel.out.position;
+    const bool sane = IsSane(message->header);
+    if (sane) {
+      const std::size_t length = message->header.length;
+      const std::size_t in_line = std::min<std::size_t>(length, LH_INLINE_SIZE);
+      std::memcpy(message->payload, line->payload, in_line);
+      if (length > in_line) {
+        std::memcpy(message->payload + in_line,
+                    lh_lane_overflow(&channel.out, slot), length - in_line);
+      }
+    }
+    lh_collect_end(&channel.out, line);
+    if (sane) return true;
+    Refuse(number);
+  }
+  return false;
+}
+
+bool ChannelTable::Deliver(std::uint32_t number, lh_message header,
+                           absl::Span<const std::uint8_t> payload,
+                           bool* woken) {
+  Channel& channel = channels_[number];
+  if (channel.quarantined) return false;
+  lh_line* const line = lh_deliver_begin(&channel.in);
+  if (line == nullptr) return false;
+  const std::uint32_t slot = channel.in.position;
+  header.length = static_cast<std::uint32_t>(payload.size());
+  // All but the word, which the delivery itself moves.
+  std::memcpy(reinterpret_cast<std::uint8_t*>(line) + sizeof(line->header.word),
+              reinterpret_cast<const std::uint8_t*>(&header) +
+                  sizeof(header.word),
+              sizeof(header) - sizeof(header.word));
+  const std::size_t in_line =
+      std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
+  if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);
+  if (payload.size() > in_line) {
+    std::memcpy(lh_lane_overflow(&channel.in, slot), payload.data() + in_line,
+                payload.size() - in_line);
+  }
+  switch (lh_deliver_end(&channel.in, line)) {
+    case LH_DELIVERED:
+      if (woken != nullptr) *woken = false;
+      return true;
+    case LH_DELIVERED_WAKE:
+      // The compare-and-swap was a full fence; the wake comes after it.
+      wakes_.push_back(&line->header.word);
+      if (woken != nullptr) *woken = true;
+      return true;
+    case LH_NOT_EMPTY:
+    case LH_LANE_CLOSED:
+      return false;
+    case LH_CONTENDED:
+      Quarantine(number, LH_QUARANTINE_CONTENDED);
+      return false;
+    case LH_BAD_WORD:
+      Quarantine(number, LH_QUARANTINE_BAD_WORD);
+      return false;
+  }
+  return false;
+}
+
+void ChannelTable::Refuse(std::uint32_t number) {
+  counters_.messages_refused.Add();
+  if (++channels_[number].refused > kRefusedBeforeQuarantine) {
+    Quarantine(number, LH_QUARANTINE_BAD_MESSAGE);
+  }
+}
+
+void ChannelTable::Quarantine(std::uint32_t number, std::uint64_t reason) {
+  Channel& channel = channels_[number];
+  if (channel.quarantined) return;
+  channel.quarantined = true;
+  counters_.channels_quarantined.Add();
+  lh_store_release(&channel.state->quarantine, reason);
+}
+
+void ChannelTable::Watch(std::uint32_t number, Nanos now) {
+  Channel& channel = channels_[number];
+  channel.active = now;
+  if (channel.watched) return;
+  channel.watched = true;
+  watched_.push_back(number);
+  lh_store_release(&channel.state->watched, 1);
+}
+
+void ChannelTable::TakeBells(Nanos now) {
+  std::uint32_t first = 0;
+  for (lh_bell_line& line : region_.bell()) {
+    for (__u64& word : line.bits) {
+      // A plain look first: the line stays shared while nobody rings.
+      if (lh_load_acquire(&word) != 0) {
+        std::uint64_t bits = lh_bell_take(&word);
+        while (bits != 0) {
+          const auto bit = static_cast<std::uint32_t>(__builtin_ctzll(bits));
+          bits &= bits - 1;
+          // Bits beyond the last channel mean nothing.
+          if (first + bit < channels_.size()) Watch(first + bit, now);
+        }
+      }
+      first += 64;
+    }
+  }
+}
+
+bool ChannelTable::HasMessage(const Channel& channel) const {
+  lh_lane out = channel.out;
+  return !channel.quarantined && lh_collect_begin(&out) != nullptr;
+}
+
+void ChannelTable::UnwatchQuiet(Nanos now) {
+  const auto quiet = [&](std::uint32_t number) {
+    return channels_[number].active + kQuiet <= now;
+  };
+  if (std::none_of(watched_.begin(), watched_.end(), quiet)) return;
+  for (const std::uint32_t number : watched_) {
+    if (quiet(number)) {
+      lh_store_release(&channels_[number].state->watched, 0);
+    }
+  }
+  lh_bell_leave(asymmetric_);
+  std::size_t kept = 0;
+  for (const std::uint32_t number : watched_) {
+    Channel& channel = channels_[number];
+    if (!quiet(number)) {
+      watched_[kept++] = number;
+    } else if (HasMessage(channel)) {
+      // It spoke just now and may not have seen the flag.
+      channel.active = now;
+      lh_store_release(&channel.state->watched, 1);
+      watched_[kept++] = number;
+    } else {
+      channel.watched = false;
+    }
+  }
+  watched_.resize(kept);
+}
+
+bool ChannelTable::TryToSleep() {
+  lh_store_release(&region_.info()->asleep, 1);
+  lh_bell_leave(asymmetric_);
+  for (const std::uint32_t number : watched_) {
+    if (HasMessage(channels_[number])) {
+      Awake();
+      return false;
+    }
+  }
+  for (lh_bell_line& line : region_.bell()) {
+    for (__u64& word : line.bits) {
+      if (lh_load_acquire(&word) != 0) {
+        Awake();
+        return false;
+      }
+    }
+  }
+  counters_.sleeps.Add();
+  return true;
+}
+
+void ChannelTable::Awake() { lh_store_release(&region_.info()->asleep, 0); }
+
+void ChannelTable::FlushWakes(Waker& waker) {
+  for (__u64* const word : wakes_) waker.Wake(word);
+  counters_.wakes.Add(wakes_.size());
+  wakes_.clear();
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/channel_table.h
+//
+// The NIC's side of all channels of a region: which of them it watches, messages
+// in both directions, and who must be woken.
+//
+// Memory ordering is that of abi/host/channel.h and bell.h: a watched channel is
+// looked at in every turn; before one is left, `watched` is cleared, the heavy
+// fence is passed, and its lane is looked at once more.
+//
+// Everything that comes from a process is copied once and checked in the copy.
+// Not thread-safe; never allocates after construction.
+#ifndef LAUBERHORN_NIC_CHANNEL_TABLE_H_
+#define LAUBERHORN_NIC_CHANNEL_TABLE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "abi/host/channel_user.h"
+#include "nic/counters.h"
+#include "nic/packet.h"
+#include "nic/region.h"
+#include "nic/time.h"
+
+namespace lauberhorn::nic {
+
+// A message of the process, copied out of its lane: this side's own.
+struct HostMessage {
+  lh_message header;
+  std::uint8_t payload[kMaxPayload];
+
+  absl::Span<const std::uint8_t> bytes() const {
+    return {payload, header.length};
+  }
+};
+
+// Wakes threads that sleep on a word.
+class Waker {
+ public:
+  virtual ~Waker() = default;
+  virtual void Wake(__u64* word) = 0;
+};
+
+class ChannelTable {
+ public:
+  // The region and counters outlive the table.
+  ChannelTable(Region& region, Counters& counters);
+
+  // Copies the next message of channel `number` to `message`. False if there is
+  // none. A message that breaks the contract is refused, counted, and skipped;
+  // too many of them quarantine the channel.
+  bool Collect(std::uint32_t number, HostMessage* message, Nanos now);
+
+  // Gives the process a message on channel `number`; `header.length` is set from
+  // the payload, which has at most kMaxPayload bytes. False if the lane has no
+  // room or is closed or quarantined: then nothing was given. `woken`, if not
+  // null, says whether the thread was parked.
+  bool Deliver(std::uint32_t number, lh_message header,
+               absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
+
+  // Whether the newest message that was delivered has not been taken.
+  bool NewestWaits(std::uint32_t number) const {
+    return lh_newest_waits(&channels_[number].in);
+  }
+
+  // Whether the thread sleeps that the next message would go to.
+  bool IsParked(std::uint32_t number) const {
+    const lh_line* const line = lh_lane_next(&channels_[number].in);
+    return lh_state(lh_load_acquire(&line->header.word)) == LH_PARKED;
+  }
+
+  // Whether nobody will ever take a message from it.
+  bool IsGone(std::uint32_t number) const {
+    return channels_[number].quarantined || lh_is_closed(&channels_[number].in);
+  }
+
+  // Opens the lane again that its last thread closed; false if it is not closed.
+  bool Reopen(std::uint32_t number) {
+    return lh_reopen(&channels_[number].in);
+  }
+
+  // The host broke a rule that only the engine can see.
+  void Refuse(std::uint32_t number);
+
+  // Watches the channels whose bits are set in the bell lines.
+  void TakeBells(Nanos now);
+
+  // The channels that are watched; valid until the next call that is not const.
+  absl::Span<const std::uint32_t> watched() const { return watched_; }
+
+  // Stops watching what has been quiet for a while; one heavy fence for all.
+  void UnwatchQuiet(Nanos now);
+
+  // Says that the NIC sleeps, and looks once more. True: nothing is there, it may
+  // sleep; Awake() must follow. False: it is awake, and there is work.
+  bool TryToSleep();
+  void Awake();
+
+  // Wakes whom the deliveries since the last call found parked.
+  void FlushWakes(Waker& waker);
+
+ private:
+  struct Channel {
+    lh_lane out;
+    lh_lane in;
+    lh_channel_state* state;
+    Nanos active;  // when a message last came
+    std::uint32_t refused;
+    bool watched;
+    bool quarantined;
+  };
+
+  void Watch(std::uint32_t number, Nanos now);
+  void Quarantine(std::uint32_t number, std::uint64_t reason);
+  bool HasMessage(const Channel& channel) const;
+
+  Region& region_;
+  Counters& counters_;
+  const bool asymmetric_;
+  std::vector<Channel> channels_;
+  std::vector<std::uint32_t> watched_;
+  std::vector<__u64*> wakes_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_CHANNEL_TABLE_H_

@@ -1,0 +1,501 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/client_transport.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+// A request that nobody answers is sent again after this, then after twice that,
+// and so on, up to the longest; after so many times the server is lost.
+constexpr Nanos kFirstRetry = 10 * kMillisecond;
+constexpr Nanos kLongestRetry = kSecond;
+constexpr std::uint32_t kTransmissions = 12;
+
+// A call that runs is asked for once a second; so many misses and it is lost.
+constexpr Nanos kProbePeriod = kSecond;
+constexpr std::uint32_t kProbes = 5;
+
+// A server that does not answer the opening of a session this often is not there
+// (about 1.3 s); whoever waits for it is tried on at the longest interval.
+constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
+constexpr std::uint32_t kOpenings = 7;
+
+// An idle session is opened anew after this: well before a server may forget it.
+constexpr Nanos kIdleSession = 15 * kSecond;
+
+constexpr std::uint64_t kClientIncarnation = 4;  // purpose of the keyed hash
+
+Nanos Backoff(Nanos first, std::uint32_t tries) {
+  return std::min(first << std::min(tries, 16u), kLongestRetry);
+}
+
+std::uint32_t Microseconds(Nanos now) {
+  return static_cast<std::uint32_t>(now / kMicrosecond);
+}
+
+}  // namespace
+
+ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
+                                 const Secret& secret, WireFactory& wires,
+                                 Counters& counters, Handler& handler)
+    : incarnation_(KeyedHash(secret, {kClientIncarnation})),
+      wires_(wires),
+      counters_(counters),
+      handler_(handler),
+      calls_(calls),
+      payloads_(new Payload[calls]),
+      peers_(peers),
+      timers_(std::size_t{calls} + peers) {
+  by_token_.reserve(peers);
+  for (CallEntry& call : calls_) call.state = kFree;
+  for (Peer& peer : peers_) {
+    peer.generation = 0;
+    peer.state = kUnused;
+  }
+}
+
+absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
+  if (wire_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Open();
+    if (!wire.ok()) return wire.status();
+    wire_ = *std::move(wire);
+  }
+  const auto unused = std::find_if(
+      peers_.begin(), peers_.end(),
+      [](const Peer& peer) { return peer.state == kUnused; });
+  if (unused == peers_.end()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "this process talks to ", peers_.size(), " servers already"));
+  }
+  Peer& peer = *unused;
+  peer.address = address;
+  peer.state = kClosed;
+  ++peer.generation;
+  peer.first = peer.last = kNone;
+  peer.in_flight = 0;
+  return lh_handle(unused - peers_.begin(), peer.generation);
+}
+
+absl::Status ClientTransport::Disconnect(std::uint64_t handle, Nanos now) {
+  Peer* const peer = FindPeer(handle);
+  if (peer == nullptr) return absl::NotFoundError("no such peer");
+  const std::uint32_t index = lh_handle_index(handle);
+  const bool ready = peer->state == kReady;
+  Close(*peer);
+  for (std::uint32_t call = 0; call < calls_.size(); ++call) {
+    if (calls_[call].state != kFree && calls_[call].peer == index) {
+      Cancel(call, now);
+    }
+  }
+  if (ready) {
+    lh_packet header = {};
+    header.type = LH_PACKET_CLOSE;
+    header.token = peer->token;
+    std::uint8_t bytes[LH_PACKET_MAX];
+    const std::size_t size = SealPacket(header, {}, bytes);
+    counters_.packets_sent.Add();
+    wire_->Send(peer->address, {bytes, size});
+  }
+  peer->state = kUnused;
+  timers_.Clear(PeerTimer(index));
+  return absl::OkStatus();
+}
+
+ClientTransport::Peer* ClientTransport::FindPeer(std::uint64_t handle) {
+  const std::uint32_t index = lh_handle_index(handle);
+  if (index >= peers_.size() || peers_[index].state == kUnused ||
+      peers_[index].generation != lh_handle_generation(handle)) {
+    return nullptr;
+  }
+  return &peers_[index];
+}
+
+void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
+                           Nanos now) {
+  CallEntry& entry = calls_[call];
+  counters_.outgoing_calls.Add();
+  entry.peer = kNone;
+  entry.state = kPending;
+  Peer* const peer = FindPeer(what.peer);
+  if (peer == nullptr) {
+    return Fail(call, absl::StatusCode::kInvalidArgument, "no such peer");
+  }
+  const std::uint32_t index = lh_handle_index(what.peer);
+  entry.peer = index;
+  entry.deadline = what.deadline;
+  entry.attention = kNever;
+  entry.method = what.method;
+  entry.tries = 0;
+  entry.wait_for_ready = what.wait_for_ready;
+  entry.length = static_cast<std::uint16_t>(what.payload.size());
+  if (!what.payload.empty()) {
+    std::memcpy(payloads_[call].bytes, what.payload.data(),
+                what.payload.size());
+  }
+  AppendPending(*peer, call);
+  SetTimer(call);
+  if (peer->state == kReady && peer->in_flight == 0 &&
+      peer->active + kIdleSession < now) {
+    Close(*peer);
+  }
+  if (peer->state == kClosed) StartOpening(index, now);
+  Pump(index, now);
+}
+
+void ClientTransport::Cancel(std::uint32_t call, Nanos now) {
+  const std::uint32_t peer = calls_[call].peer;
+  if (calls_[call].state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
+  Fail(call, absl::StatusCode::kCancelled, "cancelled by this process");
+  Pump(peer, now);
+}
+
+void ClientTransport::AppendPending(Peer& peer, std::uint32_t call) {
+  calls_[call].next = kNone;
+  if (peer.first == kNone) {
+    peer.first = call;
+  } else {
+    calls_[peer.last].next = call;
+  }
+  peer.last = call;
+}
+
+void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
+  std::uint32_t before = kNone;
+  for (std::uint32_t at = peer.first; at != call; at = calls_[at].next) {
+    before = at;
+  }
+  (before == kNone ? peer.first : calls_[before].next) = calls_[call].next;
+  if (peer.last == call) peer.last = before;
+}
+
+void ClientTransport::Close(Peer& peer) {
+  if (peer.state == kReady) by_token_.erase(peer.token);
+  peer.state = kClosed;
+}
+
+void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
+  Peer& peer = peers_[index];
+  peer.number = ++sessions_ << 16 | index;
+  peer.attempts = 0;
+  peer.open = {};
+  peer.open.client = incarnation_;
+  peer.open.number = peer.number;
+  peer.state = kHello;
+  SendOpening(index, now);
+}
+
+void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
+  const Peer& peer = peers_[index];
+  lh_packet header = {};
+  header.type = peer.state == kHello ? LH_PACKET_HELLO : LH_PACKET_OPEN;
+  std::uint8_t payload[sizeof(peer.open)];
+  std::memcpy(payload, &peer.open, sizeof(peer.open));
+  std::uint8_t bytes[LH_PACKET_MAX];
+  const std::size_t size = SealPacket(header, payload, bytes);
+  counters_.packets_sent.Add();
+  wire_->Send(peer.address, {bytes, size});
+  timers_.Set(PeerTimer(index), now + Backoff(kFirstOpeningRetry, peer.attempts));
+}
+
+void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
+  Peer& peer = peers_[index];
+  ++peer.attempts;
+  if (peer.attempts == kOpenings) counters_.sessions_failed.Add();
+  if (peer.attempts >= kOpenings) {
+    const std::string why =
+        absl::StrCat("no answer from ", peer.address.ToString(),
+                     "; is the server running?");
+    for (std::uint32_t at = peer.first; at != kNone;) {
+      const std::uint32_t call = at;
+      at = calls_[call].next;
+      if (!calls_[call].wait_for_ready) {
+        Fail(call, absl::StatusCode::kUnavailable, why);
+      }
+    }
+  }
+  if (peer.first == kNone) {
+    peer.state = kClosed;
+    return;
+  }
+  // A cookie that is not accepted is of a server that is gone: begin again.
+  peer.state = kHello;
+  counters_.retransmissions.Add();
+  SendOpening(index, now);
+}
+
+ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,
+                                                    const Address& from,
+                                                    PeerState state,
+                                                    lh_open* open) {
+  const absl::optional<lh_open> parsed = ParseOpen(packet);
+  if (!parsed.has_value() || parsed->client != incarnation_) {
+    counters_.packets_malformed.Add();
+    return nullptr;
+  }
+  *open = *parsed;
+  const auto index = static_cast<std::uint32_t>(open->number & 0xffff);
+  if (index >= peers_.size() || peers_[index].state != state ||
+      peers_[index].number != open->number) {
+    counters_.packets_stale.Add();
+    return nullptr;
+  }
+  if (!(peers_[index].address == from)) {
+    counters_.packets_wrong_address.Add();
+    return nullptr;
+  }
+  return &peers_[index];
+}
+
+void ClientTransport::OnCookie(const Packet& packet, const Address& from,
+                               Nanos now) {
+  lh_open open;
+  Peer* const peer = FindOpening(packet, from, kHello, &open);
+  if (peer == nullptr) return;
+  peer->open = open;
+  peer->state = kOpening;
+  SendOpening(static_cast<std::uint32_t>(peer - peers_.data()), now);
+}
+
+void ClientTransport::OnAccept(const Packet& packet, const Address& from,
+                               Nanos now) {
+  lh_open open;
+  Peer* const peer = FindOpening(packet, from, kOpening, &open);
+  if (peer == nullptr) return;
+  if (open.server != peer->open.server || open.token == 0) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  counters_.sessions_opened.Add();
+  const auto index = static_cast<std::uint32_t>(peer - peers_.data());
+  if (!by_token_.emplace(open.token, index).second) return;  // not random
+  peer->token = open.token;
+  peer->state = kReady;
+  peer->active = now;
+  for (Slot& slot : peer->slots) slot = {.sequence = 0, .call = kNone};
+  timers_.Clear(PeerTimer(index));
+  Pump(index, now);
+}
+
+// Sends as many pending calls as there are free slots, if there is a session.
+void ClientTransport::Pump(std::uint32_t index, Nanos now) {
+  Peer& peer = peers_[index];
+  if (peer.state != kReady) return;
+  for (std::uint16_t number = 0;
+       number < kSessionSlots && peer.first != kNone; ++number) {
+    Slot& slot = peer.slots[number];
+    if (slot.call != kNone) continue;
+    const std::uint32_t call = peer.first;
+    CallEntry& entry = calls_[call];
+    peer.first = entry.next;
+    if (peer.first == kNone) peer.last = kNone;
+    if (++slot.sequence == 0) slot.sequence = 1;
+    slot.call = call;
+    ++peer.in_flight;
+    entry.slot = number;
+    entry.sequence = slot.sequence;
+    entry.state = kSent;
+    Transmit(call, now);
+  }
+}
+
+void ClientTransport::Transmit(std::uint32_t call, Nanos now) {
+  CallEntry& entry = calls_[call];
+  peers_[entry.peer].active = now;
+  entry.attention = now + Backoff(kFirstRetry, entry.tries);
+  ++entry.tries;
+  SetTimer(call);
+  SendAbout(call, LH_PACKET_CALL, now);
+}
+
+// Sends a CALL, PROBE or CANCEL of this call.
+void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
+                                Nanos now) {
+  const CallEntry& entry = calls_[call];
+  const Peer& peer = peers_[entry.peer];
+  lh_packet header = {};
+  header.type = type;
+  header.token = peer.token;
+  header.slot = entry.slot;
+  header.sequence = entry.sequence;
+  header.method = entry.method;
+  header.sent_us = Microseconds(now);
+  absl::Span<const std::uint8_t> payload;
+  if (type == LH_PACKET_CALL) {
+    header.flags = LH_PACKET_FLAG_LAST;
+    header.message_length = entry.length;
+    payload = {payloads_[call].bytes, entry.length};
+    if (entry.deadline != kNever) {
+      // Rounded up: 0 would mean that there is none.
+      const Nanos left = entry.deadline > now ? entry.deadline - now : 1;
+      header.remaining_us = static_cast<std::uint32_t>(std::min<Nanos>(
+          (left + kMicrosecond - 1) / kMicrosecond, ~std::uint32_t{0}));
+    }
+  }
+  std::uint8_t bytes[LH_PACKET_MAX];
+  const std::size_t size = SealPacket(header, payload, bytes);
+  counters_.packets_sent.Add();
+  wire_->Send(peer.address, {bytes, size});
+}
+
+void ClientTransport::SetTimer(std::uint32_t call) {
+  const Nanos when = std::min(calls_[call].deadline, calls_[call].attention);
+  if (when == kNever) {
+    timers_.Clear(call);
+  } else {
+    timers_.Set(call, when);
+  }
+}
+
+void ClientTransport::Expire(Nanos now) {
+  std::uint32_t id;
+  while (timers_.PopDue(now, &id)) {
+    if (id < calls_.size()) {
+      OnCallTimer(id, now);
+    } else {
+      OnOpeningTimer(id - static_cast<std::uint32_t>(calls_.size()), now);
+    }
+  }
+}
+
+void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
+  CallEntry& entry = calls_[call];
+  const std::uint32_t index = entry.peer;
+  Peer& peer = peers_[index];
+  if (entry.deadline <= now) {
+    if (entry.state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
+    Fail(call, absl::StatusCode::kDeadlineExceeded,
+         entry.state == kPending
+             ? "the deadline passed before the call could be sent"
+             : "the deadline passed before the answer came");
+    return Pump(index, now);
+  }
+  if (entry.tries >= (entry.state == kSent ? kTransmissions : kProbes)) {
+    Fail(call, absl::StatusCode::kUnavailable,
+         absl::StrCat("no answer from ", peer.address.ToString(),
+                      " any more; the call may have run"));
+    if (peer.in_flight == 0) OnSessionLost(index, now, "is lost");
+    return Pump(index, now);
+  }
+  if (entry.state == kSent) {
+    counters_.retransmissions.Add();
+    return Transmit(call, now);
+  }
+  ++entry.tries;
+  entry.attention = now + kProbePeriod;
+  SetTimer(call);
+  counters_.probes.Add();
+  SendAbout(call, LH_PACKET_PROBE, now);
+}
+
+std::uint32_t ClientTransport::FindCall(const Packet& packet,
+                                        const Peer& peer) const {
+  const lh_packet& header = packet.header;
+  if (header.slot >= kSessionSlots) return kNone;
+  const Slot& slot = peer.slots[header.slot];
+  return header.sequence == slot.sequence ? slot.call : kNone;
+}
+
+void ClientTransport::OnPacket(const Packet& packet, const Address& from,
+                               Nanos now) {
+  const lh_packet& header = packet.header;
+  if (header.type == LH_PACKET_COOKIE) return OnCookie(packet, from, now);
+  if (header.type == LH_PACKET_ACCEPT) return OnAccept(packet, from, now);
+  const auto found = by_token_.find(header.token);
+  if (found == by_token_.end()) {
+    counters_.packets_stale.Add();
+    return;
+  }
+  const std::uint32_t index = found->second;
+  Peer& peer = peers_[index];
+  if (!(peer.address == from)) {
+    counters_.packets_wrong_address.Add();
+    return;
+  }
+  peer.active = now;
+  switch (header.type) {
+    case LH_PACKET_RESET:
+      counters_.resets_received.Add();
+      return OnSessionLost(index, now, "restarted");
+    case LH_PACKET_CLOSE:
+      return OnSessionLost(index, now, "shut down");
+    case LH_PACKET_REPLY:
+    case LH_PACKET_ACCEPTED:
+      break;
+    default:
+      counters_.packets_unexpected.Add();
+      return;
+  }
+  const std::uint32_t call = FindCall(packet, peer);
+  if (call == kNone) {
+    counters_.packets_stale.Add();
+    return;
+  }
+  if (header.type == LH_PACKET_REPLY) {
+    OnReply(packet, call);
+    return Pump(index, now);
+  }
+  CallEntry& entry = calls_[call];
+  entry.state = kRunning;
+  entry.tries = 0;
+  entry.attention = now + kProbePeriod;
+  SetTimer(call);
+}
+
+void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {
+  const lh_packet& header = packet.header;
+  if (header.message != 0 || header.offset != 0 ||
+      header.message_length != packet.payload.size() || !packet.meta.empty()) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  End(call, header.status, packet.payload);
+}
+
+// What was sent may have run; what was not is sent in the next session.
+void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
+                                    absl::string_view why) {
+  Peer& peer = peers_[index];
+  Close(peer);
+  const std::string text = absl::StrCat("the server at ",
+                                        peer.address.ToString(), " ", why,
+                                        "; the call may have run");
+  for (Slot& slot : peer.slots) {
+    if (slot.call != kNone) {
+      Fail(slot.call, absl::StatusCode::kUnavailable, text);
+    }
+  }
+  if (peer.first != kNone) StartOpening(index, now);
+}
+
+void ClientTransport::Fail(std::uint32_t call, absl::StatusCode code,
+                           absl::string_view text) {
+  counters_.outgoing_failed.Add();
+  End(call, static_cast<std::uint8_t>(code),
+      absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(text.data()),
+                          std::min(text.size(), kMaxPayload)));
+}
+
+void ClientTransport::End(std::uint32_t call, std::uint8_t status,
+                          absl::Span<const std::uint8_t> payload) {
+  CallEntry& entry = calls_[call];
+  timers_.Clear(call);
+  if (entry.peer != kNone) {
+    Peer& peer = peers_[entry.peer];
+    if (entry.state == kPending) {
+      RemovePending(peer, call);
+    } else {
+      peer.slots[entry.slot].call = kNone;
+      --peer.in_flight;
+    }
+  }
+  entry.state = kFree;
+  handler_.OnCallEnded(call, status, payload);
+}
+
+}  // namespace lauberhorn::nic

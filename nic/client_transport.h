@@ -1,0 +1,181 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/client_transport.h
+//
+// Sessions to servers, and the calls that this process makes. A call ends exactly
+// once: with the server's answer, or with an error of this end: its deadline
+// passed, the server could not be reached, or was lost while the call was open
+// (after which it may have run). A call that was sent is never run again.
+//
+// A peer's session is opened by its first call. A session that was idle for long
+// is opened anew before it is used, so a server that restarted or forgot it
+// meanwhile costs no call. Calls beyond the session's slots wait their turn.
+// Each call has one timer while it is open; an idle session has none.
+//
+// Passive: no clock, no thread; not thread-safe. Memory for all calls is taken at
+// construction.
+#ifndef LAUBERHORN_NIC_CLIENT_TRANSPORT_H_
+#define LAUBERHORN_NIC_CLIENT_TRANSPORT_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "nic/address.h"
+#include "nic/counters.h"
+#include "nic/keyed_hash.h"
+#include "nic/packet.h"
+#include "nic/server_transport.h"
+#include "nic/time.h"
+#include "nic/timer_queue.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+struct OutgoingCall {
+  std::uint64_t peer;  // handle
+  std::uint64_t method;
+  Nanos deadline;       // kNever if none
+  bool wait_for_ready;  // rather than fail while the server is not there
+  absl::Span<const std::uint8_t> payload;  // at most kMaxPayload bytes
+};
+
+class ClientTransport {
+ public:
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+
+    // The end of call `call`: status 0 to 16, and the reply or the text of the
+    // error. The call's number is free again.
+    virtual void OnCallEnded(std::uint32_t call, std::uint8_t status,
+                             absl::Span<const std::uint8_t> payload) = 0;
+  };
+
+  // For calls 0 .. calls - 1 to at most `peers` servers at a time.
+  ClientTransport(std::uint32_t calls, std::uint32_t peers,
+                  const Secret& secret, WireFactory& wires, Counters& counters,
+                  Handler& handler);
+
+  ClientTransport(const ClientTransport&) = delete;
+  ClientTransport& operator=(const ClientTransport&) = delete;
+
+  // A handle for calls to the server at `address`. RESOURCE_EXHAUSTED if there
+  // are too many peers; the factory's errors for the first of them.
+  absl::StatusOr<std::uint64_t> Connect(const Address& address);
+
+  // Ends the peer's open calls with CANCELLED. NOT_FOUND for an unknown handle.
+  absl::Status Disconnect(std::uint64_t peer, Nanos now);
+
+  // Starts call `call`, which is not open. It may end before this returns.
+  void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
+
+  // Ends an open call with CANCELLED and tells the server.
+  void Cancel(std::uint32_t call, Nanos now);
+
+  bool IsOpen(std::uint32_t call) const { return calls_[call].state != kFree; }
+
+  void OnPacket(const Packet& packet, const Address& from, Nanos now);
+
+  // What is due by `now`: sends again, gives up. Next() says when to come back.
+  void Expire(Nanos now);
+  Nanos Next() const { return timers_.Next(); }
+
+  // The wire that calls leave by; null before the first Connect().
+  Wire* wire() const { return wire_.get(); }
+
+ private:
+  enum CallState : std::uint8_t {
+    kFree,
+    kPending,  // waits for the session, or for a slot
+    kSent,     // nothing came back yet
+    kRunning,  // the server said that it runs
+  };
+  struct CallEntry {
+    Nanos deadline;
+    Nanos attention;  // when to send again or to probe
+    std::uint64_t method;
+    std::uint32_t peer;
+    std::uint32_t next;      // pending calls of a peer are a list
+    std::uint32_t sequence;  // in its slot
+    std::uint32_t tries;     // transmissions, or unanswered probes
+    std::uint16_t slot;
+    std::uint16_t length;
+    CallState state;
+    bool wait_for_ready;
+  };
+  struct Payload {
+    std::uint8_t bytes[kMaxPayload];
+  };
+  enum PeerState : std::uint8_t { kUnused, kClosed, kHello, kOpening, kReady };
+  struct Slot {
+    std::uint32_t sequence;
+    std::uint32_t call;  // or kNone
+  };
+  struct Peer {
+    Address address;
+    std::uint64_t number;  // of the session, while it is opened and open
+    std::uint64_t token;
+    lh_open open;  // with the cookie, while it is opened
+    Nanos active;
+    std::uint32_t generation;
+    std::uint32_t attempts;
+    std::uint32_t first;  // pending calls
+    std::uint32_t last;
+    std::uint32_t in_flight;
+    PeerState state;
+    Slot slots[kSessionSlots];
+  };
+
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  std::uint32_t PeerTimer(std::uint32_t peer) const {
+    return static_cast<std::uint32_t>(calls_.size()) + peer;
+  }
+  Peer* FindPeer(std::uint64_t handle);
+  void AppendPending(Peer& peer, std::uint32_t call);
+  void RemovePending(Peer& peer, std::uint32_t call);
+  // The session is over, if there is one; the peer is kClosed.
+  void Close(Peer& peer);
+  void StartOpening(std::uint32_t index, Nanos now);
+  void SendOpening(std::uint32_t index, Nanos now);
+  void OnOpeningTimer(std::uint32_t index, Nanos now);
+  void OnCookie(const Packet& packet, const Address& from, Nanos now);
+  void OnAccept(const Packet& packet, const Address& from, Nanos now);
+  void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
+  void OnReply(const Packet& packet, std::uint32_t call);
+  Peer* FindOpening(const Packet& packet, const Address& from,
+                    PeerState state, lh_open* open);
+  std::uint32_t FindCall(const Packet& packet, const Peer& peer) const;
+  void Pump(std::uint32_t index, Nanos now);
+  void Transmit(std::uint32_t call, Nanos now);
+  void SendAbout(std::uint32_t call, std::uint8_t type, Nanos now);
+  void SetTimer(std::uint32_t call);
+  void OnCallTimer(std::uint32_t call, Nanos now);
+  // Frees the call and its slot, then tells the handler.
+  void End(std::uint32_t call, std::uint8_t status,
+           absl::Span<const std::uint8_t> payload);
+  void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
+
+  const std::uint64_t incarnation_;
+  WireFactory& wires_;
+  Counters& counters_;
+  Handler& handler_;
+  std::unique_ptr<Wire> wire_;
+  std::vector<CallEntry> calls_;
+  std::unique_ptr<Payload[]> payloads_;  // of calls_; touched as they are used
+  std::vector<Peer> peers_;
+  absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;  // ready peers
+  TimerQueue timers_;  // calls, then peers
+  std::uint64_t sessions_ = 0;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_CLIENT_TRANSPORT_H_

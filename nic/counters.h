@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/counters.h
+//
+// What the engine counts: one number for each thing that can happen to a packet,
+// a call or a channel, so that nothing is dropped without a trace. Written by the
+// thread that polls the engine; others may read a value that is a little old.
+#ifndef LAUBERHORN_NIC_COUNTERS_H_
+#define LAUBERHORN_NIC_COUNTERS_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace lauberhorn::nic {
+
+// X(name, what it counts)
+#define LAUBERHORN_NIC_COUNTERS(X)                                            \
+  X(packets_received, "packets that came on any wire")                        \
+  X(packets_sent, "packets sent")                                             \
+  X(packets_malformed, "dropped: header, length or checksum wrong")           \
+  X(packets_unexpected, "dropped: a type that this end never gets")           \
+  X(packets_unknown_token, "answered RESET: no such session")                 \
+  X(packets_wrong_address, "dropped: a session's token from another address") \
+  X(packets_stale, "dropped: an older call of the slot, or a late answer")    \
+  X(cookies_refused, "dropped: OPEN with a cookie that is wrong or too old")  \
+  X(sessions_accepted, "sessions opened by clients")                          \
+  X(sessions_evicted, "idle sessions that made room for others")              \
+  X(sessions_refused, "dropped: OPEN while no session is idle")               \
+  X(sessions_opened, "sessions opened to servers")                            \
+  X(sessions_failed, "peers that could not be reached")                       \
+  X(resets_received, "sessions that the server does not know any more")       \
+  X(calls_arrived, "calls accepted from clients")                             \
+  X(calls_duplicate, "calls that came again while running or answered")       \
+  X(calls_superseded, "calls that a higher sequence ended")                   \
+  X(calls_unimplemented, "calls of methods that the server has not")          \
+  X(calls_refused, "calls answered RESOURCE_EXHAUSTED: no room")              \
+  X(calls_expired, "calls whose deadline passed before they were taken")      \
+  X(calls_delivered, "calls given to a thread that was awake")                \
+  X(calls_delivered_wake, "calls given to a thread that was parked")          \
+  X(calls_queued, "calls that had to wait for a thread")                      \
+  X(deliveries_failed, "deliveries that found the lane closed or full")       \
+  X(replies_collected, "replies taken from handlers")                         \
+  X(replies_late, "replies to calls that had ended")                          \
+  X(messages_refused, "messages of the process that broke the contract")      \
+  X(channels_quarantined, "channels that are not served any more")            \
+  X(outgoing_calls, "calls of this process")                                  \
+  X(outgoing_failed, "of these, ended by this engine: deadline, no server")   \
+  X(retransmissions, "packets sent again")                                    \
+  X(probes, "questions whether a call still runs")                            \
+  X(controls, "control commands")                                             \
+  X(wakes, "threads woken")                                                   \
+  X(sleeps, "times the engine went to sleep")
+
+struct Counters {
+  // A counter with one writer: an increment is no read-modify-write.
+  class Counter {
+   public:
+    void Add(std::uint64_t count = 1) {
+      value_.store(value_.load(std::memory_order_relaxed) + count,
+                   std::memory_order_relaxed);
+    }
+    std::uint64_t value() const {
+      return value_.load(std::memory_order_relaxed);
+    }
+
+   private:
+    std::atomic<std::uint64_t> value_{0};
+  };
+
+#define LAUBERHORN_NIC_COUNTER(name, meaning) Counter name;
+  LAUBERHORN_NIC_COUNTERS(LAUBERHORN_NIC_COUNTER)
+#undef LAUBERHORN_NIC_COUNTER
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_COUNTERS_H_

@@ -1,0 +1,267 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lauberhorn::nic {
+namespace {
+
+// How much one turn does for one wire or channel before it looks at the next.
+constexpr int kPacketsPerTurn = 32;
+constexpr int kMessagesPerTurn = 16;
+
+// How soon to try again to deliver to a lane that has no room.
+constexpr Nanos kRetryCompletion = 50 * kMicrosecond;
+
+absl::Span<const std::uint8_t> Bytes(absl::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// Which packets are for the side that accepts sessions.
+bool IsForServer(std::uint8_t type) {
+  switch (type) {
+    case LH_PACKET_HELLO:
+    case LH_PACKET_OPEN:
+    case LH_PACKET_CALL:
+    case LH_PACKET_PROBE:
+    case LH_PACKET_CANCEL:
+    case LH_PACKET_CLOSE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
+               Waker& waker)
+    : region_(region),
+      waker_(waker),
+      channels_(region, counters_),
+      servers_(wires),
+      dispatcher_(region, channels_, counters_, *this),
+      server_transport_(options.sessions, options.secret, counters_, *this),
+      client_transport_(region.options().own_calls, options.peers,
+                        options.secret, wires, counters_, *this),
+      own_calls_(region.options().own_calls) {}
+
+Nanos Engine::Poll(Nanos now) {
+  now_ = now;
+  channels_.TakeBells(now);
+  bool busy = PollWires();
+  busy = PollChannels() || busy;
+  client_transport_.Expire(now);
+  dispatcher_.Expire(now);
+  dispatcher_.Dispatch();
+  const bool waiting = RetryCompletions();
+  if (closing_) FinishClosedServers();
+  channels_.UnwatchQuiet(now);
+  channels_.FlushWakes(waker_);
+  if (busy) return now;
+  return std::min({client_transport_.Next(), dispatcher_.Next(now),
+                   waiting ? now + kRetryCompletion : kNever});
+}
+
+bool Engine::PollWires() {
+  bool busy = false;
+  std::uint8_t buffer[LH_PACKET_MAX + 1];  // one more: a longer one is malformed
+  Address from;
+  const auto receive = [&](Wire& wire, auto handle) {
+    for (int count = 0; count < kPacketsPerTurn; ++count) {
+      const std::size_t size = wire.Receive(absl::MakeSpan(buffer), &from);
+      if (size == 0) return;
+      busy = true;
+      counters_.packets_received.Add();
+      const absl::optional<Packet> packet = ParsePacket({buffer, size});
+      if (packet.has_value()) {
+        handle(*packet);
+      } else {
+        counters_.packets_malformed.Add();
+      }
+    }
+  };
+  for (std::uint32_t index = 0; index < servers_.listener_count(); ++index) {
+    Wire* const wire = servers_.wire(index);
+    if (wire == nullptr) continue;
+    receive(*wire, [&](const Packet& packet) {
+      if (IsForServer(packet.header.type)) {
+        server_transport_.OnPacket(packet, from, *wire, index, now_);
+      } else {
+        counters_.packets_unexpected.Add();
+      }
+    });
+  }
+  if (Wire* const wire = client_transport_.wire()) {
+    receive(*wire, [&](const Packet& packet) {
+      client_transport_.OnPacket(packet, from, now_);
+    });
+  }
+  return busy;
+}
+
+bool Engine::PollChannels() {
+  bool busy = false;
+  for (const std::uint32_t channel : channels_.watched()) {
+    for (int count = 0; count < kMessagesPerTurn; ++count) {
+      if (!channels_.Collect(channel, &message_, now_)) break;
+      busy = true;
+      if (channel % 2 == static_cast<std::uint32_t>(Which::kServe)) {
+        OnServeMessage(channel);
+      } else {
+        OnCallMessage(channel);
+      }
+    }
+  }
+  return busy;
+}
+
+void Engine::OnServeMessage(std::uint32_t channel) {
+  const std::uint32_t endpoint = channel / 2;
+  bool good = false;
+  switch (message_.header.kind) {
+    case LH_KIND_REPLY:
+      good = dispatcher_.OnReply(endpoint, message_);
+      break;
+    case LH_KIND_EMPTY:
+      good = dispatcher_.OnEmpty(endpoint, message_);
+      break;
+    default:
+      break;
+  }
+  if (!good) channels_.Refuse(channel);
+}
+
+void Engine::OnCallMessage(std::uint32_t channel) {
+  switch (message_.header.kind) {
+    case LH_KIND_CALL:
+      return OnOutgoingCall(channel);
+    case LH_KIND_CANCEL:
+      return OnCancel(channel);
+    case LH_KIND_CONTROL:
+      return OnControl(channel);
+    default:
+      channels_.Refuse(channel);
+  }
+}
+
+void Engine::OnOutgoingCall(std::uint32_t channel) {
+  const lh_message& header = message_.header;
+  const std::uint32_t first = region_.options().arrived_calls;
+  const std::uint32_t call = lh_handle_index(header.call) - first;
+  // aux names another endpoint for the answers, plus one.
+  if (call >= own_calls_.size() || client_transport_.IsOpen(call) ||
+      header.aux > region_.options().endpoints) {
+    return channels_.Refuse(channel);
+  }
+  own_calls_[call] = {
+      .channel = header.aux == 0
+                     ? channel
+                     : 2 * (header.aux - 1u) +
+                           static_cast<std::uint32_t>(Which::kCall),
+      .handle = header.call};
+  client_transport_.Call(
+      call,
+      {.peer = header.data,
+       .method = header.code,
+       .deadline = header.deadline == 0 ? kNever : header.deadline,
+       .wait_for_ready = (header.flags & LH_FLAG_WAIT_FOR_READY) != 0,
+       .payload = message_.bytes()},
+      now_);
+}
+
+void Engine::OnCancel(std::uint32_t channel) {
+  const std::uint32_t call =
+      lh_handle_index(message_.header.call) - region_.options().arrived_calls;
+  if (call >= own_calls_.size()) return channels_.Refuse(channel);
+  // One that has ended meanwhile needs no cancelling.
+  if (client_transport_.IsOpen(call) &&
+      own_calls_[call].handle == message_.header.call) {
+    client_transport_.Cancel(call, now_);
+  }
+}
+
+std::uint32_t Engine::OnCall(const IncomingCall& call) {
+  const auto refuse = [&](absl::StatusCode code, absl::string_view text) {
+    server_transport_.Reply(call.reply_to, static_cast<std::uint8_t>(code),
+                            Bytes(text), now_);
+    return Dispatcher::kNone;
+  };
+  bool closing = false;
+  const MethodTarget* const target =
+      servers_.Find(call.listener, call.method, &closing);
+  if (closing) {
+    return refuse(absl::StatusCode::kUnavailable, "the server is shutting down");
+  }
+  if (target == nullptr) {
+    counters_.calls_unimplemented.Add();
+    return refuse(absl::StatusCode::kUnimplemented,
+                  "the server has no such method");
+  }
+  servers_.CallStarted(target->server);
+  const std::uint32_t number = dispatcher_.Accept(call, *target);
+  if (number == Dispatcher::kNone) {
+    servers_.CallEnded(target->server);
+    counters_.calls_refused.Add();
+    return refuse(absl::StatusCode::kResourceExhausted,
+                  "the server has too many calls in work");
+  }
+  return number;
+}
+
+void Engine::OnCallDropped(std::uint32_t call) { dispatcher_.Drop(call); }
+
+void Engine::OnCallDone(const ReplyTo& to, std::uint8_t status,
+                        absl::Span<const std::uint8_t> payload) {
+  server_transport_.Reply(to, status, payload, now_);
+}
+
+void Engine::OnServerCallEnded(std::uint32_t server) {
+  servers_.CallEnded(server);
+  closing_ = true;
+}
+
+void Engine::OnCallEnded(std::uint32_t call, std::uint8_t status,
+                         absl::Span<const std::uint8_t> payload) {
+  lh_message header = {};
+  header.kind = LH_KIND_REPLY;
+  header.call = own_calls_[call].handle;
+  header.code = status;
+  Complete(own_calls_[call].channel, header, payload);
+}
+
+void Engine::Complete(std::uint32_t channel, const lh_message& header,
+                      absl::Span<const std::uint8_t> payload) {
+  // Nothing overtakes what waits already.
+  if (completions_.empty() && channels_.Deliver(channel, header, payload)) {
+    return;
+  }
+  Completion& completion = completions_.emplace_back();
+  completion.channel = channel;
+  completion.header = header;
+  completion.length = static_cast<std::uint16_t>(payload.size());
+  if (!payload.empty()) {
+    std::memcpy(completion.payload, payload.data(), payload.size());
+  }
+}
+
+// Returns whether some are left.
+bool Engine::RetryCompletions() {
+  if (completions_.empty()) return false;
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < completions_.size(); ++at) {
+    const Completion& completion = completions_[at];
+    if (channels_.IsGone(completion.channel)) continue;
+    if (!channels_.Deliver(completion.channel, completion.header,
+                           {completion.payload, completion.length})) {
+      if (kept != at) completions_[kept] = completion;
+      ++kept;
+    }
+  }
+  completions_.resize(kept);
+  return kept > 0;
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/engine.h
+//
+// The NIC, as a passive object. Poll(now) does one turn:
+//
+//   wires -> transport -> dispatch -> `in` lanes
+//   `out` lanes of the watched channels -> transport -> wires
+//   timers; and at the end, wakes
+//
+// and says when it wants the next. It has no thread, no clock, no lock, and
+// allocates nothing while calls flow; control commands may. Whoever drives it
+// (EngineThread, a test with simulated time) calls all functions from one thread
+// at a time.
+#ifndef LAUBERHORN_NIC_ENGINE_H_
+#define LAUBERHORN_NIC_ENGINE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "nic/channel_table.h"
+#include "nic/client_transport.h"
+#include "nic/counters.h"
+#include "nic/dispatcher.h"
+#include "nic/keyed_hash.h"
+#include "nic/region.h"
+#include "nic/server_table.h"
+#include "nic/server_transport.h"
+#include "nic/time.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+struct EngineOptions {
+  Secret secret = {};             // random, and never the same twice
+  std::uint32_t sessions = 1024;  // clients at a time
+  std::uint32_t peers = 256;      // servers at a time
+};
+
+class Engine final : private ServerTransport::Handler,
+                     private ClientTransport::Handler,
+                     private Dispatcher::Handler {
+ public:
+  // All references outlive the engine.
+  Engine(const EngineOptions& options, Region& region, WireFactory& wires,
+         Waker& waker);
+  ~Engine() override = default;
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // One turn. Returns when the next is wanted: `now` if there may be more to do
+  // at once, kNever if only a packet or a ring can bring work.
+  Nanos Poll(Nanos now);
+
+  // Says to the processes that the engine sleeps, and looks once more. True: it
+  // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
+  // must follow. False: there is work.
+  bool TryToSleep() { return channels_.TryToSleep(); }
+  void Awake() { channels_.Awake(); }
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  // A message that could not be delivered for lack of room, to be tried again.
+  struct Completion {
+    std::uint32_t channel;
+    lh_message header;
+    std::uint16_t length;
+    std::uint8_t payload[kMaxPayload];
+  };
+
+  // Handlers of the layers below.
+  std::uint32_t OnCall(const IncomingCall& call) override;
+  void OnCallDropped(std::uint32_t call) override;
+  void OnCallEnded(std::uint32_t call, std::uint8_t status,
+                   absl::Span<const std::uint8_t> payload) override;
+  void OnCallDone(const ReplyTo& to, std::uint8_t status,
+                  absl::Span<const std::uint8_t> payload) override;
+  void OnServerCallEnded(std::uint32_t server) override;
+
+  bool PollWires();
+  bool PollChannels();
+  void OnServeMessage(std::uint32_t channel);
+  void OnCallMessage(std::uint32_t channel);
+  void OnOutgoingCall(std::uint32_t channel);
+  void OnCancel(std::uint32_t channel);
+
+  // Control commands: engine_control.cc.
+  void OnControl(std::uint32_t channel);
+  absl::StatusOr<std::uint64_t> RunControl(std::uint32_t channel,
+                                           bool* answer_later);
+  absl::Status AddMethod();
+  void FinishClosedServers();
+
+  // Delivers to a `call` channel, now or when there is room.
+  void Complete(std::uint32_t channel, const lh_message& header,
+                absl::Span<const std::uint8_t> payload);
+  bool RetryCompletions();
+
+  Region& region_;
+  Waker& waker_;
+  Counters counters_;
+  ChannelTable channels_;
+  ServerTable servers_;
+  Dispatcher dispatcher_;
+  ServerTransport server_transport_;
+  ClientTransport client_transport_;
+
+  // Of each call of the process: where its answer goes, and its handle.
+  struct OwnCall {
+    std::uint32_t channel;
+    std::uint64_t handle;
+  };
+  std::vector<OwnCall> own_calls_;
+  std::vector<Completion> completions_;
+  bool closing_ = false;  // a server may have become closed
+  Nanos now_ = 0;         // of this turn
+  HostMessage message_;   // being handled
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_ENGINE_H_

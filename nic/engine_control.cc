@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+// The engine's control commands: abi/host/control.h.
+
+#include <cstring>
+#include <string>
+
+#include "abi/host/control.h"
+#include "nic/engine.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+// The command's struct, if the payload has just its size.
+template <typename Command>
+bool Read(absl::Span<const std::uint8_t> payload, Command* command) {
+  if (payload.size() != sizeof(Command)) return false;
+  std::memcpy(command, payload.data(), sizeof(Command));
+  return true;
+}
+
+absl::Status Malformed() {
+  return absl::InvalidArgumentError("malformed control command");
+}
+
+}  // namespace
+
+void Engine::OnControl(std::uint32_t channel) {
+  counters_.controls.Add();
+  const std::uint64_t command = message_.header.call;
+  bool answer_later = false;
+  const absl::StatusOr<std::uint64_t> result =
+      RunControl(channel, &answer_later);
+  if (answer_later) return;
+  lh_message header = {};
+  header.kind = LH_KIND_RESULT;
+  header.call = command;
+  header.code = static_cast<std::uint64_t>(result.status().code());
+  header.data = result.ok() ? *result : 0;
+  const absl::string_view text = result.status().message();
+  Complete(channel, header,
+           absl::MakeConstSpan(
+               reinterpret_cast<const std::uint8_t*>(text.data()),
+               std::min(text.size(), kMaxPayload)));
+}
+
+absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
+                                                 bool* answer_later) {
+  lh_command_handle handle;
+  lh_command_listen listen;
+  switch (message_.header.code) {
+    case LH_COMMAND_SERVER_OPEN:
+      return servers_.Open();
+
+    case LH_COMMAND_SERVER_CLOSE: {
+      if (!Read(message_.bytes(), &handle)) return Malformed();
+      const absl::Status status = servers_.Close(
+          handle.handle,
+          {.channel = channel, .command = message_.header.call});
+      *answer_later = status.ok();
+      closing_ = true;
+      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+    }
+
+    case LH_COMMAND_METHOD_ADD: {
+      const absl::Status status = AddMethod();
+      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+    }
+
+    case LH_COMMAND_LISTEN: {
+      if (!Read(message_.bytes(), &listen)) return Malformed();
+      const absl::StatusOr<Address> local =
+          servers_.Listen(listen.server, Address(listen.address));
+      if (!local.ok()) return local.status();
+      return local->port();
+    }
+
+    case LH_COMMAND_CONNECT:
+      if (!Read(message_.bytes(), &listen)) return Malformed();
+      return client_transport_.Connect(Address(listen.address));
+
+    case LH_COMMAND_DISCONNECT: {
+      if (!Read(message_.bytes(), &handle)) return Malformed();
+      const absl::Status status =
+          client_transport_.Disconnect(handle.handle, now_);
+      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+    }
+
+    case LH_COMMAND_ENDPOINT_REOPEN:
+    case LH_COMMAND_ENDPOINT_RETIRE: {
+      if (!Read(message_.bytes(), &handle)) return Malformed();
+      const std::uint32_t endpoint = lh_handle_index(handle.handle);
+      if (endpoint >= region_.options().endpoints ||
+          region_.endpoint(endpoint)->generation !=
+              lh_handle_generation(handle.handle)) {
+        return absl::NotFoundError("no such endpoint");
+      }
+      if (message_.header.code == LH_COMMAND_ENDPOINT_RETIRE) {
+        dispatcher_.Retire(endpoint);
+        return 0;
+      }
+      if (!channels_.Reopen(2 * endpoint) ||
+          !channels_.Reopen(2 * endpoint + 1)) {
+        return absl::FailedPreconditionError(
+            "the endpoint has not been closed");
+      }
+      return 0;
+    }
+
+    default:
+      return absl::UnimplementedError("unknown control command");
+  }
+}
+
+absl::Status Engine::AddMethod() {
+  const absl::Span<const std::uint8_t> payload = message_.bytes();
+  lh_command_method method;
+  if (payload.size() < sizeof(method)) return Malformed();
+  std::memcpy(&method, payload.data(), sizeof(method));
+  const absl::Span<const std::uint8_t> name = payload.subspan(sizeof(method));
+  if (method.name_length > LH_METHOD_NAME_MAX ||
+      name.size() != method.name_length) {
+    return Malformed();
+  }
+  return servers_.AddMethod(
+      method.server, method.method,
+      absl::string_view(reinterpret_cast<const char*>(name.data()),
+                        name.size()),
+      method.code, method.data, method.index);
+}
+
+void Engine::FinishClosedServers() {
+  closing_ = false;
+  ServerTable::Closing closing;
+  std::vector<std::uint32_t> listeners;
+  while (servers_.TakeClosed(&closing, &listeners)) {
+    for (const std::uint32_t listener : listeners) {
+      server_transport_.CloseListener(listener);
+      servers_.RemoveListener(listener);
+    }
+    listeners.clear();
+    lh_message header = {};
+    header.kind = LH_KIND_RESULT;
+    header.call = closing.command;
+    Complete(closing.channel, header, {});
+  }
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/engine_thread.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "nic/udp_wire.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+absl::Status SystemError(absl::string_view what) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(what, ": ", std::strerror(errno)));
+}
+
+Nanos Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<Nanos>(now.tv_sec) * kSecond +
+         static_cast<Nanos>(now.tv_nsec);
+}
+
+// Adds the wire's socket to what wakes the thread.
+absl::StatusOr<std::unique_ptr<Wire>> Watched(
+    int epoll, absl::StatusOr<std::unique_ptr<UdpWire>> wire) {
+  if (!wire.ok()) return wire.status();
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = (*wire)->descriptor();
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event) != 0) {
+    return SystemError("cannot watch a socket");
+  }
+  return std::unique_ptr<Wire>(*std::move(wire));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
+    const EngineThreadOptions& options, Region& region) {
+  auto thread = absl::WrapUnique(new EngineThread(options, region));
+  const absl::Status status = thread->Prepare();
+  if (!status.ok()) return status;
+  return thread;
+}
+
+EngineThread::EngineThread(const EngineThreadOptions& options, Region& region)
+    : options_(options), region_(region) {}
+
+absl::Status EngineThread::Prepare() {
+  EngineOptions engine = options_.engine;
+  if (getrandom(engine.secret.data(), engine.secret.size(), 0) !=
+      static_cast<ssize_t>(engine.secret.size())) {
+    return SystemError("cannot get random bytes");
+  }
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_ < 0) return SystemError("cannot create an epoll set");
+  ring_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (ring_ < 0) return SystemError("cannot create an eventfd");
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = ring_;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, ring_, &event) != 0) {
+    return SystemError("cannot watch the eventfd");
+  }
+  engine_ = absl::WrapUnique(new Engine(engine, region_, *this, *this));
+  region_.Ready();
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    region_.Down();
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot start the engine's thread: ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
+EngineThread::~EngineThread() {
+  if (thread_.joinable()) {
+    stop_.store(true, std::memory_order_release);
+    Ring();
+    thread_.join();
+    region_.Down();
+  }
+  engine_.reset();
+  if (ring_ >= 0) close(ring_);
+  if (epoll_ >= 0) close(epoll_);
+}
+
+void EngineThread::Ring() {
+  const std::uint64_t one = 1;
+  // A full eventfd rings already.
+  (void)!write(ring_, &one, sizeof(one));
+}
+
+void EngineThread::Run() {
+  pthread_setname_np(pthread_self(), "lauberhorn-nic");
+  while (!stop_.load(std::memory_order_acquire)) {
+    const Nanos now = Now();
+    const Nanos next = engine_->Poll(now);
+    if (options_.spin || next <= now) continue;
+    if (engine_->TryToSleep()) {
+      Sleep(now, next);
+      engine_->Awake();
+    }
+  }
+}
+
+void EngineThread::Sleep(Nanos now, Nanos until) {
+  timespec timeout;
+  timespec* limit = nullptr;
+  if (until != kNever) {
+    timeout.tv_sec = static_cast<time_t>((until - now) / kSecond);
+    timeout.tv_nsec = static_cast<long>((until - now) % kSecond);
+    limit = &timeout;
+  }
+  epoll_event events[16];
+  const int count = epoll_pwait2(epoll_, events, 16, limit, nullptr);
+  for (int at = 0; at < count; ++at) {
+    if (events[at].data.fd != ring_) continue;
+    std::uint64_t rings;
+    (void)!read(ring_, &rings, sizeof(rings));
+  }
+  lh_store_release(&region_.info()->nic_cpu,
+                   static_cast<__u64>(sched_getcpu() + 1));
+}
+
+absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Listen(
+    const Address& address) {
+  return Watched(epoll_, UdpWire::Bind(address));
+}
+
+absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Open() {
+  return Watched(epoll_, UdpWire::Open());
+}
+
+void EngineThread::Wake(__u64* word) {
+  // The futex is the low half: the contract is little-endian.
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
+          FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+}
+
+}  // namespace lauberhorn::nic

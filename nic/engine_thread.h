@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/engine_thread.h
+//
+// Drives an engine on a thread of its own, over UDP. The thread polls while there
+// is work and sleeps in the kernel when there is none: until a packet comes, a
+// ring, or the engine's next timer. Told to spin, it never sleeps.
+//
+// Thread-safety: Ring() from any thread; the rest from the owner's. The engine is
+// touched by its thread only, but for its counters.
+#ifndef LAUBERHORN_NIC_ENGINE_THREAD_H_
+#define LAUBERHORN_NIC_ENGINE_THREAD_H_
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "nic/engine.h"
+#include "nic/region.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+struct EngineThreadOptions {
+  EngineOptions engine;  // its secret is filled in here
+  bool spin = false;     // the thread has a core of its own
+};
+
+class EngineThread final : private WireFactory, private Waker {
+ public:
+  // Starts the thread and publishes the region as READY. The region outlives it.
+  // RESOURCE_EXHAUSTED if the system refuses what it takes.
+  static absl::StatusOr<std::unique_ptr<EngineThread>> Start(
+      const EngineThreadOptions& options, Region& region);
+
+  // Stops the thread; the region is DOWN then.
+  ~EngineThread() override;
+
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+
+  // Wakes the engine if it sleeps. A system call.
+  void Ring();
+
+  const Counters& counters() const { return engine_->counters(); }
+
+ private:
+  EngineThread(const EngineThreadOptions& options, Region& region);
+
+  absl::Status Prepare();
+  void Run();
+  void Sleep(Nanos now, Nanos until);
+
+  absl::StatusOr<std::unique_ptr<Wire>> Listen(const Address& address) override;
+  absl::StatusOr<std::unique_ptr<Wire>> Open() override;
+  void Wake(__u64* word) override;
+
+  const EngineThreadOptions options_;
+  Region& region_;
+  int epoll_ = -1;
+  int ring_ = -1;  // eventfd
+  std::unique_ptr<Engine> engine_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_ENGINE_THREAD_H_

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/packet.h
+//
+// Packets in and out: what abi/wire/packet.h describes, checked and made.
+#ifndef LAUBERHORN_NIC_PACKET_H_
+#define LAUBERHORN_NIC_PACKET_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/wire/packet.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+
+namespace lauberhorn::nic {
+
+// The most that one packet can carry beside its header, in bytes.
+inline constexpr std::size_t kMaxPayload = LH_PACKET_MAX - sizeof(lh_packet);
+
+// A packet that came: its header is a copy, the rest refers to the buffer.
+struct Packet {
+  lh_packet header;
+  absl::Span<const std::uint8_t> meta;
+  absl::Span<const std::uint8_t> payload;
+};
+
+// Checks everything that does not need a session: size, magic, version, type,
+// flags, lengths, checksum, status. Nothing if any of it is wrong.
+absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes);
+
+// The payload of a packet that opens, tests or resets a session.
+absl::optional<lh_open> ParseOpen(const Packet& packet);
+
+// Writes the packet to `out`, which has room for LH_PACKET_MAX bytes: fills in
+// magic, version, lengths and checksum. The payload has at most kMaxPayload
+// bytes. Returns the packet's size.
+std::size_t SealPacket(lh_packet header, absl::Span<const std::uint8_t> payload,
+                       std::uint8_t* out);
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_PACKET_H_

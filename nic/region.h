@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/region.h
+//
+// The device region as this NIC lays it out, for one process: information page,
+// tables, lanes, overflow blocks, hint pages. Everybody else finds things by the
+// offsets that are written there; only this file knows how they were chosen.
+//
+// Ownership: the memory is the caller's and outlives the Region.
+#ifndef LAUBERHORN_NIC_REGION_H_
+#define LAUBERHORN_NIC_REGION_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/host/control.h"
+#include "abi/host/endpoint.h"
+#include "abi/host/process.h"
+#include "abi/host/region.h"
+#include "absl/types/span.h"
+#include "abi/host/channel_user.h"
+
+namespace lauberhorn::nic {
+
+struct RegionOptions {
+  std::uint32_t endpoints = 128;       // 1 to 65,535
+  std::uint32_t slots = 8;             // D, 2 or more
+  std::uint32_t arrived_calls = 4096;  // calls of others that may be in work
+  std::uint32_t own_calls = 4096;      // calls of this process
+  std::uint64_t features = 0;          // LH_FEATURE_*
+};
+
+// Which of an endpoint's channels; their number is 2 * endpoint + which.
+enum class Which : std::uint32_t { kServe = 0, kCall = 1 };
+
+class Region {
+ public:
+  // How many bytes a region with these options has.
+  static std::size_t Size(const RegionOptions& options);
+
+  // Lays the region out in `memory`, which is zeroed, page-aligned, and at least
+  // Size(options) bytes. It is DOWN until the NIC says Ready().
+  Region(const RegionOptions& options, absl::Span<std::uint8_t> memory);
+
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  // Publishes the first epoch: whoever sees READY may use the region.
+  void Ready();
+
+  // Says that the NIC is lost.
+  void Down();
+
+  const RegionOptions& options() const { return options_; }
+  std::uint8_t* base() const { return base_; }
+  lh_info* info() const { return info_; }
+  lh_process_layout* process() const { return process_; }
+  lh_endpoint_layout* endpoint(std::uint32_t index) const {
+    return endpoints_ + index;
+  }
+  std::uint32_t channels() const { return 2 * options_.endpoints; }
+
+  // Of a channel: its layout, and this NIC's own views of its lanes.
+  lh_channel_layout* channel(std::uint32_t number) const;
+  lh_lane OutLane(std::uint32_t number) const;
+  lh_lane InLane(std::uint32_t number) const;
+  lh_channel_state* state(std::uint32_t number) const;
+
+  lh_hint* hint(std::uint32_t endpoint) const;
+  lh_call_word* call_word(std::uint32_t index) const;
+  absl::Span<lh_bell_line> bell() const;
+
+ private:
+  // Offsets from the start, and the end as `size`.
+  struct Plan;
+  static Plan MakePlan(const RegionOptions& options);
+
+  template <typename T>
+  T* At(std::uint64_t offset) const {
+    return reinterpret_cast<T*>(base_ + offset);
+  }
+  lh_lane Lane(const lh_lane_layout& layout) const;
+
+  const RegionOptions options_;
+  std::uint8_t* const base_;
+  lh_info* info_;
+  lh_process_layout* process_;
+  lh_endpoint_layout* endpoints_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_REGION_H_

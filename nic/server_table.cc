@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/server_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn::nic {
+
+std::uint64_t ServerTable::Open() {
+  auto unused =
+      std::find_if(servers_.begin(), servers_.end(), [](const Server& server) {
+        return server.state == Server::kUnused;
+      });
+  if (unused == servers_.end()) unused = servers_.emplace(unused);
+  unused->state = Server::kOpen;
+  ++unused->generation;
+  return lh_handle(unused - servers_.begin(), unused->generation);
+}
+
+ServerTable::Server* ServerTable::FindServer(std::uint64_t handle) {
+  const std::uint32_t index = lh_handle_index(handle);
+  if (index >= servers_.size() || servers_[index].state != Server::kOpen ||
+      servers_[index].generation != lh_handle_generation(handle)) {
+    return nullptr;
+  }
+  return &servers_[index];
+}
+
+absl::Status ServerTable::AddMethod(std::uint64_t server, std::uint64_t id,
+                                    absl::string_view name, std::uint64_t code,
+                                    std::uint64_t data, std::uint16_t index) {
+  Server* const found = FindServer(server);
+  if (found == nullptr) return absl::NotFoundError("no such server");
+  const MethodTarget target = {code, data, index, lh_handle_index(server)};
+  const auto [method, inserted] =
+      found->methods.try_emplace(id, Method{std::string(name), target});
+  if (inserted) return absl::OkStatus();
+  if (method->second.name == name) {
+    return absl::AlreadyExistsError(absl::StrCat(name, " is there already"));
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      name, " and ", method->second.name, " have the same id; rename one"));
+}
+
+absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
+                                            const Address& address) {
+  if (FindServer(server) == nullptr) {
+    return absl::NotFoundError("no such server");
+  }
+  absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Listen(address);
+  if (!wire.ok()) return wire.status();
+  const Address local = (*wire)->local();
+  auto unused = std::find_if(
+      listeners_.begin(), listeners_.end(),
+      [](const Listener& listener) { return listener.wire == nullptr; });
+  if (unused == listeners_.end()) unused = listeners_.emplace(unused);
+  unused->wire = *std::move(wire);
+  unused->server = lh_handle_index(server);
+  return local;
+}
+
+absl::Status ServerTable::Close(std::uint64_t server, const Closing& closing) {
+  Server* const found = FindServer(server);
+  if (found == nullptr) return absl::NotFoundError("no such server");
+  found->state = Server::kClosing;
+  found->closing = closing;
+  return absl::OkStatus();
+}
+
+bool ServerTable::TakeClosed(Closing* closing,
+                             std::vector<std::uint32_t>* listeners) {
+  for (std::uint32_t index = 0; index < servers_.size(); ++index) {
+    Server& server = servers_[index];
+    if (server.state != Server::kClosing || server.calls != 0) continue;
+    *closing = server.closing;
+    for (std::uint32_t number = 0; number < listeners_.size(); ++number) {
+      if (listeners_[number].wire != nullptr &&
+          listeners_[number].server == index) {
+        listeners->push_back(number);
+      }
+    }
+    server.state = Server::kUnused;
+    server.methods.clear();
+    return true;
+  }
+  return false;
+}
+
+const MethodTarget* ServerTable::Find(std::uint32_t listener,
+                                      std::uint64_t method,
+                                      bool* closing) const {
+  const Server& server = servers_[listeners_[listener].server];
+  *closing = server.state != Server::kOpen;
+  const auto found = server.methods.find(method);
+  return found == server.methods.end() ? nullptr : &found->second.target;
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/server_table.h
+//
+// The servers of the process: their methods, their listeners, and how many of
+// their calls are in work. Changed by control commands only; looked at once per
+// call. Not thread-safe.
+#ifndef LAUBERHORN_NIC_SERVER_TABLE_H_
+#define LAUBERHORN_NIC_SERVER_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "nic/address.h"
+#include "nic/dispatcher.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+class ServerTable {
+ public:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  // Whom to tell that a server is closed: the command that asked for it.
+  struct Closing {
+    std::uint32_t channel;
+    std::uint64_t command;
+  };
+
+  explicit ServerTable(WireFactory& wires) : wires_(wires) {}
+
+  ServerTable(const ServerTable&) = delete;
+  ServerTable& operator=(const ServerTable&) = delete;
+
+  // A new server; its handle.
+  std::uint64_t Open();
+
+  absl::Status AddMethod(std::uint64_t server, std::uint64_t id,
+                         absl::string_view name, std::uint64_t code,
+                         std::uint64_t data, std::uint16_t index);
+
+  // Starts to listen; returns where.
+  absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
+
+  // No new calls. The server is gone as soon as none is in work, see TakeClosed().
+  absl::Status Close(std::uint64_t server, const Closing& closing);
+
+  // A server whose closing is done, if there is one: tells whom to answer and
+  // appends to `listeners` the numbers that RemoveListener() is to be called for.
+  bool TakeClosed(Closing* closing, std::vector<std::uint32_t>* listeners);
+  void RemoveListener(std::uint32_t listener) { listeners_[listener] = {}; }
+
+  // Listeners are numbered from 0; some may be gone (null).
+  std::uint32_t listener_count() const {
+    return static_cast<std::uint32_t>(listeners_.size());
+  }
+  Wire* wire(std::uint32_t listener) const {
+    return listeners_[listener].wire.get();
+  }
+
+  // What a call that came over this listener is for. Null if there is no such
+  // method; `closing` says whether the server takes no calls any more.
+  const MethodTarget* Find(std::uint32_t listener, std::uint64_t method,
+                           bool* closing) const;
+
+  void CallStarted(std::uint32_t server) { ++servers_[server].calls; }
+  void CallEnded(std::uint32_t server) { --servers_[server].calls; }
+
+ private:
+  struct Method {
+    std::string name;
+    MethodTarget target;
+  };
+  struct Server {
+    enum State { kUnused, kOpen, kClosing };
+    State state = kUnused;
+    std::uint32_t generation = 0;
+    std::uint32_t calls = 0;
+    Closing closing = {};
+    absl::flat_hash_map<std::uint64_t, Method> methods;
+  };
+  struct Listener {
+    std::unique_ptr<Wire> wire;
+    std::uint32_t server = kNone;
+  };
+
+  // The open server of this handle, or null.
+  Server* FindServer(std::uint64_t handle);
+
+  WireFactory& wires_;
+  std::vector<Server> servers_;
+  std::vector<Listener> listeners_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_SERVER_TABLE_H_

@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/server_transport.h
+//
+// Sessions that clients opened, and their calls: at most once, answered as often
+// as it is asked for. Knows packets and slots; what a call is about knows the
+// handler, who is told of each new call once and answers it once.
+//
+// Opening makes no state until the client has returned a cookie, which proves
+// its address. A session is found by its token; its slots are numbered, one call
+// each. A duplicate of a call that runs is answered ACCEPTED, of one that ended
+// with its kept reply; a higher sequence in a slot ends the lower.
+//
+// Passive: no clock, no thread; not thread-safe. Memory for all sessions is taken
+// at construction.
+#ifndef LAUBERHORN_NIC_SERVER_TRANSPORT_H_
+#define LAUBERHORN_NIC_SERVER_TRANSPORT_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "nic/address.h"
+#include "nic/counters.h"
+#include "nic/keyed_hash.h"
+#include "nic/packet.h"
+#include "nic/time.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+// Slots of a session, granted when it is opened.
+inline constexpr std::uint16_t kSessionSlots = 8;
+
+// Where the answer of a call goes.
+struct ReplyTo {
+  std::uint32_t session;  // index
+  std::uint16_t slot;
+  std::uint32_t sequence;
+};
+
+struct IncomingCall {
+  ReplyTo reply_to;
+  std::uint32_t listener;  // as given to OnPacket()
+  std::uint64_t method;
+  Nanos deadline;  // kNever if none
+  absl::Span<const std::uint8_t> payload;
+};
+
+class ServerTransport {
+ public:
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+
+    // A new call. Answer it with Reply(), now or later. Returns a name for it,
+    // which is given to OnCallDropped().
+    virtual std::uint32_t OnCall(const IncomingCall& call) = 0;
+
+    // Nobody waits for this call any more; a Reply() to it is ignored.
+    virtual void OnCallDropped(std::uint32_t call) = 0;
+  };
+
+  // `sessions` is how many clients there may be; the references outlive this.
+  ServerTransport(std::uint32_t sessions, const Secret& secret,
+                  Counters& counters, Handler& handler);
+
+  ServerTransport(const ServerTransport&) = delete;
+  ServerTransport& operator=(const ServerTransport&) = delete;
+
+  // A packet that came over `wire`, whose number is `listener`.
+  void OnPacket(const Packet& packet, const Address& from, Wire& wire,
+                std::uint32_t listener, Nanos now);
+
+  // The end of a call: keeps and sends the reply. `status` is 0 to 16.
+  void Reply(const ReplyTo& to, std::uint8_t status,
+             absl::Span<const std::uint8_t> payload, Nanos now);
+
+  // Ends all sessions that came over this wire, which is about to go.
+  void CloseListener(std::uint32_t listener);
+
+  std::uint64_t incarnation() const { return incarnation_; }
+
+ private:
+  struct Slot {
+    enum State : std::uint8_t { kUnused, kRunning, kReplied };
+    std::uint32_t sequence;
+    std::uint32_t call;     // the handler's name of it, while it runs
+    std::uint32_t sent_us;  // of the client's packet, to be echoed
+    std::uint16_t length;
+    std::uint8_t status;
+    State state;
+    std::uint8_t reply[kMaxPayload];
+  };
+  struct Session {
+    std::uint64_t token;
+    std::uint64_t client;  // incarnation
+    std::uint64_t number;
+    Address peer;
+    Wire* wire;
+    std::uint32_t listener;
+    std::uint32_t running;
+    Nanos active;
+  };
+  // What a client means by one session.
+  struct OpenKey {
+    std::uint64_t client;
+    std::uint64_t number;
+    std::uint32_t listener;
+    friend bool operator==(const OpenKey& a, const OpenKey& b) {
+      return a.client == b.client && a.number == b.number &&
+             a.listener == b.listener;
+    }
+    template <typename H>
+    friend H AbslHashValue(H state, const OpenKey& key) {
+      return H::combine(std::move(state), key.client, key.number, key.listener);
+    }
+  };
+
+  std::uint64_t Cookie(const Address& from, const lh_open& open) const;
+  void OnHello(const Packet& packet, const Address& from, Wire& wire,
+               Nanos now);
+  void OnOpen(const Packet& packet, const Address& from, Wire& wire,
+              std::uint32_t listener, Nanos now);
+  void OnCall(const Packet& packet, std::uint32_t index, Nanos now);
+  void OnProbe(const Packet& packet, std::uint32_t index, Nanos now);
+  void OnCancel(const Packet& packet, std::uint32_t index);
+  Slot& SlotOf(std::uint32_t session, std::uint16_t number) {
+    return slots_[std::size_t{session} * kSessionSlots + number];
+  }
+  // A free session, or the longest idle one; kNone if all are busy.
+  std::uint32_t Allocate(Nanos now);
+  void Release(std::uint32_t index);
+  void Drop(Session& session, Slot& slot);
+  void SendOpen(std::uint8_t type, const lh_open& open, const Address& to,
+                Wire& wire);
+  // A packet that is only a header: RESET or CLOSE.
+  void SendEnd(std::uint8_t type, std::uint64_t token, const Address& to,
+               Wire& wire);
+  void SendSlot(const Session& session, const Slot& slot, std::uint16_t number,
+                std::uint8_t type, absl::Span<const std::uint8_t> payload,
+                Nanos now);
+  void Send(const lh_packet& header, absl::Span<const std::uint8_t> payload,
+            const Address& to, Wire& wire);
+
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  const Secret secret_;
+  const std::uint64_t incarnation_;
+  Counters& counters_;
+  Handler& handler_;
+  std::vector<Session> sessions_;
+  std::unique_ptr<Slot[]> slots_;  // of all sessions; touched as they are used
+  std::vector<std::uint32_t> free_;
+  absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;
+  absl::flat_hash_map<OpenKey, std::uint32_t> by_open_;
+  std::uint64_t opened_ = 0;  // sessions ever, makes tokens differ
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_SERVER_TRANSPORT_H_

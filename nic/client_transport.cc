@@ -24,7 +24,7 @@ constexpr std::uint32_t kProbes = 5;
 // A server that does not answer the opening of a session this often is not there
 // (about 1.3 s); whoever waits for it is tried on at the longest interval.
 constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
-constexpr std::uint32_t kOpenings = 7;
+constexpr std::uint32_t kOpenings = 6;
 
 // An idle session is opened anew after this: well before a server may forget it.
 constexpr Nanos kIdleSession = 15 * kSecond;

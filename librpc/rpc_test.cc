@@ -1,0 +1,436 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls from end to end: client, NIC, wire, NIC, server, and back.
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lauberhorn/client.h"
+#include "lauberhorn/runtime.h"
+#include "lauberhorn/server.h"
+#include "lauberhorn/server_call.h"
+
+namespace lauberhorn {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr std::size_t kLargest = 1392;
+
+// A call to any of these that hangs is ended by the deadline and fails the test.
+constexpr absl::Duration kPatience = absl::Seconds(60);
+
+struct Service {
+  std::string name = "one";
+  std::atomic<int> runs{0};
+  absl::Notification entered;
+  absl::Notification leave;
+  std::atomic<bool> saw_cancel{false};
+};
+
+Service& In(void* service) { return *static_cast<Service*>(service); }
+
+void Answer(ServerCall& call, absl::string_view text) {
+  std::uint8_t* const to = call.ReserveReply(text.size());
+  if (to == nullptr) return;
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
+  call.Reply();
+}
+
+absl::string_view Text(absl::Span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void Echo(void* service, ServerCall& call) {
+  ++In(service).runs;
+  Answer(call, Text(call.request()));
+}
+
+void Name(void* service, ServerCall& call) { Answer(call, In(service).name); }
+
+void Grow(void*, ServerCall& call) {
+  Answer(call, std::string(kLargest + 1, 'x'));
+}
+
+void Refuse(void*, ServerCall& call) {
+  call.Fail(absl::StatusCode::kNotFound, "no such key");
+  // Only the first answer counts.
+  call.Fail(absl::StatusCode::kInternal, "again");
+  Answer(call, "again");
+}
+
+void Throw(void*, ServerCall&) { throw std::runtime_error("out of paper"); }
+
+void Forget(void*, ServerCall&) {}
+
+void WaitToLeave(void* service, ServerCall& call) {
+  In(service).entered.Notify();
+  In(service).leave.WaitForNotification();
+  Answer(call, "left");
+}
+
+void WaitForCancel(void* service, ServerCall& call) {
+  if (call.deadline() == absl::InfiniteFuture()) {
+    return call.Fail(absl::StatusCode::kInvalidArgument, "no deadline");
+  }
+  while (!call.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+  In(service).saw_cancel = true;
+  Answer(call, "too late");
+}
+
+constexpr Method kMethods[] = {
+    {"/test.Service/Echo", &Echo},
+    {"/test.Service/Name", &Name},
+    {"/test.Service/Grow", &Grow},
+    {"/test.Service/Refuse", &Refuse},
+    {"/test.Service/Throw", &Throw},
+    {"/test.Service/Forget", &Forget},
+    {"/test.Service/WaitToLeave", &WaitToLeave},
+    {"/test.Service/WaitForCancel", &WaitForCancel},
+};
+
+std::shared_ptr<Runtime> OpenRuntime(const RuntimeOptions& options = {}) {
+  absl::StatusOr<std::shared_ptr<Runtime>> runtime = Runtime::Open(options);
+  EXPECT_TRUE(runtime.ok()) << runtime.status();
+  return *std::move(runtime);
+}
+
+// A server with all methods on a port of its own.
+struct TestServer {
+  explicit TestServer(const std::shared_ptr<Runtime>& runtime,
+                      absl::string_view address = "127.0.0.1:0") {
+    absl::StatusOr<std::unique_ptr<Server>> created = Server::Create(runtime);
+    EXPECT_TRUE(created.ok()) << created.status();
+    server = *std::move(created);
+    EXPECT_EQ(server->AddService(kMethods, &service), absl::OkStatus());
+    absl::StatusOr<int> listening = server->Listen(address);
+    EXPECT_TRUE(listening.ok()) << listening.status();
+    port = *listening;
+  }
+  std::string target() const { return absl::StrCat("127.0.0.1:", port); }
+
+  Service service;
+  std::unique_ptr<Server> server;
+  int port;
+};
+
+std::shared_ptr<Client> Connect(const std::shared_ptr<Runtime>& runtime,
+                                absl::string_view target) {
+  absl::StatusOr<std::shared_ptr<Client>> client =
+      Client::Connect(runtime, target);
+  EXPECT_TRUE(client.ok()) << client.status();
+  return *std::move(client);
+}
+
+CallOptions Patient() {
+  CallOptions options;
+  options.deadline = absl::Now() + kPatience;
+  return options;
+}
+
+absl::StatusOr<std::string> Call(Client& client, absl::string_view method,
+                                 absl::string_view request,
+                                 const CallOptions& options = Patient()) {
+  const std::string name = absl::StrCat("/test.Service/", method);
+  UnaryCall call(client, name, MethodId(name));
+  std::uint8_t* const to = call.ReserveRequest(request.size());
+  if (to != nullptr && !request.empty()) {
+    std::memcpy(to, request.data(), request.size());
+  }
+  const absl::Status status = call.Run(options);
+  if (!status.ok()) return status;
+  return std::string(Text(call.reply()));
+}
+
+class RpcTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::string> Call(absl::string_view method,
+                                   absl::string_view request,
+                                   const CallOptions& options = Patient()) {
+    return lauberhorn::Call(*client_, method, request, options);
+  }
+
+  std::shared_ptr<Runtime> server_runtime_ = OpenRuntime();
+  TestServer server_{server_runtime_};
+  std::shared_ptr<Runtime> runtime_ = OpenRuntime();
+  std::shared_ptr<Client> client_ = Connect(runtime_, server_.target());
+};
+
+TEST_F(RpcTest, EchoesEverySizeAroundTheBorders) {
+  for (const std::size_t size : {0, 1, 79, 80, 81, 127, 128, 129, 1391, 1392}) {
+    std::string request(size, '\0');
+    for (std::size_t at = 0; at < size; ++at) {
+      request[at] = static_cast<char>(at * 31 + size);
+    }
+    const absl::StatusOr<std::string> reply = Call("Echo", request);
+    ASSERT_TRUE(reply.ok()) << size << ": " << reply.status();
+    EXPECT_EQ(*reply, request) << size;
+  }
+  EXPECT_EQ(server_.service.runs, 10);
+}
+
+TEST_F(RpcTest, MessagesThatAreTooLargeAreRefusedWithBothSizes) {
+  const absl::Status request =
+      Call("Echo", std::string(kLargest + 1, 'x')).status();
+  EXPECT_EQ(request.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(request.message(), AllOf(HasSubstr("1393"), HasSubstr("1392")));
+  const absl::Status reply = Call("Grow", "").status();
+  EXPECT_EQ(reply.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(reply.message(), AllOf(HasSubstr("1393"), HasSubstr("1392")));
+}
+
+TEST_F(RpcTest, TheFirstAnswerOfAHandlerCounts) {
+  const absl::Status status = Call("Refuse", "").status();
+  EXPECT_EQ(status, absl::NotFoundError("no such key"));
+  // The worker goes on.
+  EXPECT_EQ(*Call("Echo", "still here"), "still here");
+}
+
+TEST_F(RpcTest, AHandlerThatThrowsIsAnsweredUnknown) {
+  const absl::Status status = Call("Throw", "").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_THAT(status.message(), HasSubstr("out of paper"));
+}
+
+TEST_F(RpcTest, AHandlerThatForgetsToAnswerIsAnsweredInternal) {
+  EXPECT_EQ(Call("Forget", "").status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(RpcTest, AnUnknownMethodIsUnimplementedByName) {
+  const absl::Status status = Call("Missing", "").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(status.message(), HasSubstr("/test.Service/Missing"));
+}
+
+TEST_F(RpcTest, ADeadlineEndsTheCallAndTellsTheHandler) {
+  CallOptions options;
+  options.deadline = absl::Now() + absl::Milliseconds(50);
+  EXPECT_EQ(Call("WaitForCancel", "", options).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  server_.server->Shutdown();  // waits for the handler
+  EXPECT_TRUE(server_.service.saw_cancel);
+}
+
+TEST_F(RpcTest, ADeadlineThatHasPassedNeverRunsTheHandler) {
+  CallOptions options;
+  options.deadline = absl::Now() - absl::Seconds(1);
+  EXPECT_EQ(Call("Echo", "x", options).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*Call("Name", ""), "one");
+  EXPECT_EQ(server_.service.runs, 0);
+}
+
+TEST_F(RpcTest, ACallIsMadeOnceAndOneAtATime) {
+  const std::string name = "/test.Service/Echo";
+  UnaryCall first(*client_, name, MethodId(name));
+  ASSERT_NE(first.ReserveRequest(0), nullptr);
+  EXPECT_TRUE(first.Run(Patient()).ok());
+  EXPECT_EQ(first.Run(Patient()).code(),
+            absl::StatusCode::kFailedPrecondition);
+  // Its reply is still held.
+  EXPECT_EQ(Call("Echo", "x").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RpcTest, ManyThreadsGetTheirOwnAnswers) {
+  constexpr int kThreads = 12;
+  constexpr int kCalls = 100;
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int number = 0; number < kCalls; ++number) {
+        const std::string request = absl::StrCat(
+            thread, "/", number, std::string(number % 3 * 100, '.'));
+        const absl::StatusOr<std::string> reply = Call("Echo", request);
+        ASSERT_TRUE(reply.ok()) << reply.status();
+        if (*reply == request) ++right;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, kThreads * kCalls);
+  EXPECT_EQ(server_.service.runs, kThreads * kCalls);
+}
+
+TEST_F(RpcTest, ShutdownWaitsForTheCallThatRunsAndRefusesOthers) {
+  std::thread caller([this] {
+    EXPECT_EQ(*Call("WaitToLeave", ""), "left");
+  });
+  server_.service.entered.WaitForNotification();
+  std::atomic<bool> down{false};
+  std::thread closer([&] {
+    server_.server->Shutdown();
+    down = true;
+  });
+  // Until the server has begun to close, calls are served.
+  absl::Status status;
+  do {
+    status = Call("Name", "").status();
+  } while (status.ok());
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(down);
+  server_.service.leave.Notify();
+  caller.join();
+  closer.join();
+  server_.server->Shutdown();  // again: nothing
+  EXPECT_EQ(server_.server->AddService(kMethods, nullptr).code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(server_.server->Listen("127.0.0.1:0").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RpcTest, TwoServersOfAProcessAreApart) {
+  TestServer other(server_runtime_);
+  other.service.name = "other";
+  const std::shared_ptr<Client> client = Connect(runtime_, other.target());
+  EXPECT_EQ(*Call("Name", ""), "one");
+  EXPECT_EQ(*lauberhorn::Call(*client, "Name", ""), "other");
+  other.server->Shutdown();
+  EXPECT_EQ(*Call("Name", ""), "one");
+}
+
+TEST_F(RpcTest, AProcessCallsItself) {
+  const std::shared_ptr<Client> client =
+      Connect(server_runtime_, server_.target());
+  EXPECT_EQ(*lauberhorn::Call(*client, "Echo", "myself"), "myself");
+}
+
+TEST_F(RpcTest, AMethodIsAddedOnce) {
+  EXPECT_EQ(server_.server->AddService(kMethods, &server_.service).code(),
+            absl::StatusCode::kAlreadyExists);
+  const std::string long_name(256, 'x');
+  const Method method(long_name, &Echo);
+  EXPECT_EQ(server_.server->AddService({&method, 1}, nullptr).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(RpcTest, APortIsListenedOnOnce) {
+  TestServer other(server_runtime_);
+  const absl::Status status =
+      other.server->Listen(server_.target()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(server_.target()));
+}
+
+TEST_F(RpcTest, ARestartedServerIsCalledAgain) {
+  EXPECT_EQ(*Call("Name", ""), "one");
+  server_.server->Shutdown();
+  EXPECT_EQ(Call("Name", "").status().code(), absl::StatusCode::kUnavailable);
+  TestServer again(server_runtime_, server_.target());
+  CallOptions wait = Patient();
+  wait.wait_for_ready = true;
+  EXPECT_EQ(*Call("Name", "", wait), "one");
+}
+
+TEST(RpcWithoutServerTest, FailsWithTheAddress) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  const std::shared_ptr<Client> client = Connect(runtime, "127.0.0.1:9");
+  const absl::Status status = Call(*client, "Echo", "").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("127.0.0.1:9"));
+}
+
+TEST(RpcWithoutServerTest, WaitsForReadyIfTold) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  std::string target;
+  {
+    TestServer gone(runtime);
+    target = gone.target();
+  }
+  std::thread caller([&] {
+    const std::shared_ptr<Client> client = Connect(runtime, target);
+    CallOptions wait = Patient();
+    wait.wait_for_ready = true;
+    EXPECT_EQ(*Call(*client, "Name", "", wait), "one");
+  });
+  absl::SleepFor(absl::Milliseconds(100));
+  TestServer server(runtime, target);
+  caller.join();
+}
+
+TEST(RpcThreadsTest, ThreadsComeAndGoOnFewEndpoints) {
+  RuntimeOptions options;
+  options.endpoints = 8;
+  options.workers = 2;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  for (int round = 0; round < 100; ++round) {
+    std::thread([&] {
+      EXPECT_EQ(*Call(*client, "Echo", "short life"), "short life");
+    }).join();
+  }
+  EXPECT_EQ(server.service.runs, 100);
+}
+
+TEST(RpcThreadsTest, TooManyThreadsAreToldWhatToRaise) {
+  RuntimeOptions options;
+  options.endpoints = 4;  // kept, two workers, one more
+  options.workers = 2;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);  // this thread has the last endpoint now
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  std::thread([&] {
+    const absl::Status status = Call(*client, "Echo", "").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(status.message(), HasSubstr("RuntimeOptions::endpoints"));
+  }).join();
+  EXPECT_EQ(*Call(*client, "Echo", "mine"), "mine");
+}
+
+TEST(RpcRuntimeTest, OptionsOutOfRangeAreRefused) {
+  RuntimeOptions few;
+  few.endpoints = 3;
+  EXPECT_EQ(Runtime::Open(few).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  RuntimeOptions many;
+  many.workers = many.endpoints;
+  EXPECT_EQ(Runtime::Open(many).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  RuntimeOptions backwards;
+  backwards.spin_before_park = absl::Seconds(-1);
+  EXPECT_EQ(Runtime::Open(backwards).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(RpcRuntimeTest, TheDefaultIsSharedAndOpensAgain) {
+  {
+    const auto first = Runtime::Default();
+    const auto second = Runtime::Default();
+    ASSERT_TRUE(first.ok() && second.ok());
+    EXPECT_EQ(*first, *second);
+    TestServer server(*first);
+    EXPECT_EQ(*Call(*Connect(*second, server.target()), "Name", ""), "one");
+  }
+  const auto again = Runtime::Default();
+  ASSERT_TRUE(again.ok());
+  TestServer server(*again);
+  EXPECT_EQ(*Call(*Connect(*again, server.target()), "Name", ""), "one");
+}
+
+TEST(RpcRuntimeTest, ASpinningEngineServesToo) {
+  RuntimeOptions options;
+  options.spin = true;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  for (int call = 0; call < 20; ++call) {
+    EXPECT_EQ(*Call(*client, "Echo", "x"), "x");
+  }
+}
+
+}  // namespace
+}  // namespace lauberhorn

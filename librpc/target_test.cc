@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "librpc/target.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lauberhorn {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<int> Ip(const lh_address& address) {
+  return {address.ip, address.ip + 16};
+}
+
+TEST(TargetTest, Ipv4IsMapped) {
+  for (const char* target : {"10.1.2.3:80", "ipv4:10.1.2.3:80",
+                             "dns:10.1.2.3:80", "dns:///10.1.2.3:80"}) {
+    const auto address = ResolveTarget(target, TargetUse::kConnect);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->port, 80);
+    EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                              255, 255, 10, 1, 2, 3}));
+  }
+}
+
+TEST(TargetTest, Ipv6HasBrackets) {
+  for (const char* target : {"[::1]:50051", "ipv6:[::1]:50051"}) {
+    const auto address = ResolveTarget(target, TargetUse::kConnect);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->port, 50051);
+    EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                              0, 0, 0, 0, 1}));
+  }
+}
+
+TEST(TargetTest, ANameWithBothMeansIpv4) {
+  const auto address = ResolveTarget("localhost:1", TargetUse::kConnect);
+  ASSERT_TRUE(address.ok()) << address.status();
+  EXPECT_EQ(address->ip[12], 127);
+}
+
+TEST(TargetTest, AnyPortIsForListeningOnly) {
+  EXPECT_TRUE(ResolveTarget("0.0.0.0:0", TargetUse::kListen).ok());
+  EXPECT_FALSE(ResolveTarget("127.0.0.1:0", TargetUse::kConnect).ok());
+}
+
+TEST(TargetTest, WhatCannotBeParsedIsNamedWithTheReason) {
+  for (const char* target :
+       {"", "localhost", ":1", "localhost:", "localhost:x", "localhost:65536",
+        "localhost:-1", "::1:80", "[::1:80", "unix:/run/x", "http://host:80"}) {
+    const auto address = ResolveTarget(target, TargetUse::kConnect);
+    EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument)
+        << target;
+    EXPECT_THAT(std::string(address.status().message()), HasSubstr(target));
+  }
+}
+
+TEST(TargetTest, ANameThatDoesNotResolveIsUnavailable) {
+  const auto address =
+      ResolveTarget("no-such-host.invalid:1", TargetUse::kConnect);
+  EXPECT_EQ(address.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ResolveTarget("ipv4:localhost:1", TargetUse::kConnect)
+                .status()
+                .code(),
+            absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace lauberhorn

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -43,7 +44,7 @@ absl::Status EndpointPool::ControlSurely(lh_command command,
   std::memcpy(payload, &handle, sizeof(handle));
   const absl::StatusOr<Endpoint*> mine = ThisThread();
   if (mine.ok()) return (*mine)->Control(command, payload).status();
-  const absl::MutexLock lock(&kept_mutex_);
+  const std::lock_guard<std::mutex> lock(kept_mutex_);
   return kept_.Control(command, payload).status();
 }
 
@@ -66,7 +67,7 @@ absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
 absl::StatusOr<Endpoint*> EndpointPool::Take() {
   Endpoint* used = nullptr;
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     const lh_process_layout& process = *device_.Attach().process;
     if (!given_back_.empty()) {
       used = given_back_.back();
@@ -88,14 +89,14 @@ absl::StatusOr<Endpoint*> EndpointPool::Take() {
 }
 
 void EndpointPool::Give(Endpoint* endpoint) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) return;
   endpoint->Close();
   given_back_.push_back(endpoint);
 }
 
 void EndpointPool::CloseForever() {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
 }
 

@@ -13,11 +13,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "librpc/device.h"
 #include "librpc/endpoint.h"
@@ -58,12 +58,12 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
 
   Device& device_;
   const absl::Duration spin_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint32_t opened_ ABSL_GUARDED_BY(mutex_) = 1;  // 0 is kept
   std::vector<std::unique_ptr<Endpoint>> endpoints_ ABSL_GUARDED_BY(mutex_);
   std::vector<Endpoint*> given_back_ ABSL_GUARDED_BY(mutex_);
-  absl::Mutex kept_mutex_;
+  std::mutex kept_mutex_;
   Endpoint kept_ ABSL_GUARDED_BY(kept_mutex_);
 };
 

@@ -15,7 +15,7 @@ MethodRows::MethodRows() : rows_(kCapacity) {
 }
 
 absl::StatusOr<std::uint16_t> MethodRows::Add(Thunk thunk, void* service) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (free_.empty()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("this process serves ", kCapacity, " methods already"));
@@ -27,7 +27,7 @@ absl::StatusOr<std::uint16_t> MethodRows::Add(Thunk thunk, void* service) {
 }
 
 void MethodRows::Remove(std::uint16_t index) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   rows_[index] = {};
   free_.push_back(index);
 }

@@ -15,11 +15,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "lauberhorn/method.h"
 
 namespace lauberhorn {
@@ -53,7 +53,7 @@ class MethodRows {
 
  private:
   std::vector<Row> rows_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::vector<std::uint16_t> free_ ABSL_GUARDED_BY(mutex_);
 };
 

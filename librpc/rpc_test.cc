@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <latch>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,7 +13,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -35,8 +35,8 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 struct Service {
   std::string name = "one";
   std::atomic<int> runs{0};
-  absl::Notification entered;
-  absl::Notification leave;
+  std::latch entered{1};
+  std::latch leave{1};
   std::atomic<bool> saw_cancel{false};
 };
 
@@ -76,8 +76,8 @@ void Throw(void*, ServerCall&) { throw std::runtime_error("out of paper"); }
 void Forget(void*, ServerCall&) {}
 
 void WaitToLeave(void* service, ServerCall& call) {
-  In(service).entered.Notify();
-  In(service).leave.WaitForNotification();
+  In(service).entered.count_down();
+  In(service).leave.wait();
   Answer(call, "left");
 }
 
@@ -269,7 +269,7 @@ TEST_F(RpcTest, ShutdownWaitsForTheCallThatRunsAndRefusesOthers) {
   std::thread caller([this] {
     EXPECT_EQ(*Call("WaitToLeave", ""), "left");
   });
-  server_.service.entered.WaitForNotification();
+  server_.service.entered.wait();
   std::atomic<bool> down{false};
   std::thread closer([&] {
     server_.server->Shutdown();
@@ -282,7 +282,7 @@ TEST_F(RpcTest, ShutdownWaitsForTheCallThatRunsAndRefusesOthers) {
   } while (status.ok());
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_FALSE(down);
-  server_.service.leave.Notify();
+  server_.service.leave.count_down();
   caller.join();
   closer.join();
   server_.server->Shutdown();  // again: nothing

@@ -3,13 +3,12 @@
 #include "librpc/runtime_impl.h"
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "absl/base/attributes.h"
-#include "absl/base/const_init.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "librpc/embedded_device.h"
 
 namespace lauberhorn {
@@ -29,11 +28,10 @@ std::uint32_t DefaultWorkers(std::uint32_t endpoints) {
       endpoints - kReserved);
 }
 
-ABSL_CONST_INIT absl::Mutex default_mutex(absl::kConstInit);
+ABSL_CONST_INIT std::mutex default_mutex;
 
-// Never destroyed: threads may still run when the process exits.
-std::weak_ptr<Runtime>& DefaultRuntime()
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(default_mutex) {
+// Guarded by default_mutex. Never destroyed: threads may still run when the process exits.
+std::weak_ptr<Runtime>& DefaultRuntime() {
   static auto* const runtime = new std::weak_ptr<Runtime>;
   return *runtime;
 }
@@ -64,7 +62,7 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
 }
 
 absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Default() {
-  const absl::MutexLock lock(&default_mutex);
+  const std::lock_guard<std::mutex> lock(default_mutex);
   std::weak_ptr<Runtime>& shared = DefaultRuntime();
   if (std::shared_ptr<Runtime> runtime = shared.lock()) return runtime;
   absl::StatusOr<std::shared_ptr<Runtime>> runtime = Open({});

@@ -3,12 +3,12 @@
 #include "lauberhorn/server.h"
 
 #include <cstring>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "librpc/runtime_impl.h"
 #include "librpc/target.h"
 
@@ -24,7 +24,7 @@ class ServerImpl final : public Server {
 
   absl::Status AddService(absl::Span<const Method> methods,
                           void* service) override {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return Closed();
     for (const Method& method : methods) {
       if (method.name.size() > LH_METHOD_NAME_MAX) {
@@ -52,7 +52,7 @@ class ServerImpl final : public Server {
     const absl::StatusOr<lh_address> resolved =
         ResolveTarget(address, TargetUse::kListen);
     if (!resolved.ok()) return resolved.status();
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return Closed();
     lh_command_listen command = {};
     command.server = handle_;
@@ -64,7 +64,7 @@ class ServerImpl final : public Server {
   }
 
   void Shutdown() override {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return;
     closed_ = true;
     lh_command_handle command;
@@ -111,7 +111,7 @@ class ServerImpl final : public Server {
 
   const std::shared_ptr<Runtime> runtime_;
   const std::uint64_t handle_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Method> methods_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::uint16_t> rows_ ABSL_GUARDED_BY(mutex_);

@@ -5,12 +5,12 @@
 #include <pthread.h>
 
 #include <exception>
+#include <latch>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "librpc/arrived_call.h"
 
 namespace lauberhorn {
@@ -63,7 +63,7 @@ Workers::Workers(EndpointPool& endpoints, const MethodRows& methods,
       count_(count) {}
 
 absl::Status Workers::Acquire() {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (users_ == 0) {
     const absl::Status status = StartAll();
     if (!status.ok()) {
@@ -76,14 +76,14 @@ absl::Status Workers::Acquire() {
 }
 
 void Workers::Release() {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (--users_ == 0) StopAll();
 }
 
 absl::Status Workers::StartAll() {
   for (std::uint32_t index = 0; index < count_; ++index) {
     // The worker takes its endpoint itself: it is its thread's.
-    absl::Notification ready;
+    std::latch ready(1);
     absl::StatusOr<Endpoint*> endpoint = absl::UnknownError("");
     Worker worker;
     try {
@@ -91,14 +91,14 @@ absl::Status Workers::StartAll() {
         pthread_setname_np(pthread_self(), absl::StrCat("lh-worker-", index).c_str());
         endpoint = endpoints_.ThisThread();
         const absl::StatusOr<Endpoint*> mine = endpoint;
-        ready.Notify();
+        ready.count_down();
         if (mine.ok()) Run(**mine);
       });
     } catch (const std::system_error& error) {
       return absl::ResourceExhaustedError(
           absl::StrCat("cannot start a worker thread: ", error.what()));
     }
-    ready.WaitForNotification();
+    ready.wait();
     if (!endpoint.ok()) {
       worker.thread.join();
       return endpoint.status();

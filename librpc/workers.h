@@ -11,12 +11,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "librpc/endpoint_pool.h"
 #include "librpc/method_rows.h"
 
@@ -55,7 +55,7 @@ class Workers {
   const MethodRows& methods_;
   const Attachment& attachment_;
   const std::uint32_t count_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::uint32_t users_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Worker> workers_ ABSL_GUARDED_BY(mutex_);
 };

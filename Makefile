@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Lauberhorn authors
+
+# A thin front for CMake and the scripts in tools/. On a fresh Debian 12 with git
+# and make, each target first installs the packages that it needs (tools/deps).
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+ONLY ?=
+
+ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+override MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo check check-full check-changed model figures build test \
+	install format tidy deps clean
+
+help: ## list the targets
+	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(ROOT)Makefile | \
+		while IFS='|' read -r name text; do \
+			printf '  %-14s %s\n' "$$name" "$$text"; done
+
+demo: ## build, install to build/prefix and run the greeter beside gRPC's
+	@cd $(ROOT) && tools/deps demo
+	@cd $(ROOT) && tools/stage $(JOBS)
+	@cd $(ROOT) && examples/greeter/demo build/prefix
+
+check: ## what every change must pass, at most 10 minutes
+	@cd $(ROOT) && tools/deps check
+	@cd $(ROOT) && tools/check --jobs $(JOBS)
+
+check-full: ## everything, resumable: passed parts are not run again
+	@cd $(ROOT) && tools/deps full
+	@cd $(ROOT) && tools/check --mode full --jobs $(JOBS)
+
+check-changed: ## what the changes since the merge base can break
+	@cd $(ROOT) && tools/deps full
+	@cd $(ROOT) && tools/check --mode changed --jobs $(JOBS)
+
+model: ## the channel model and the test of the real header
+	@cd $(ROOT) && tools/deps model
+	@cd $(ROOT) && tools/model --jobs $(JOBS)
+
+figures: ## the measurements behind the claims; ONLY=channel_ for a part
+	@cd $(ROOT) && tools/deps figures
+	@cd $(ROOT) && tools/figures --jobs $(JOBS) --only '$(ONLY)'
+
+build: ## release build of everything in build/release
+	@cd $(ROOT) && tools/deps check
+	@cd $(ROOT) && cmake --preset release --log-level=WARNING
+	@cd $(ROOT) && cmake --build --preset release --parallel $(JOBS)
+
+test: build ## the tests of the release build
+	@cd $(ROOT) && ctest --preset release --parallel $(JOBS)
+
+install: ## build the library and install it below PREFIX
+	@cd $(ROOT) && tools/deps build
+	@cd $(ROOT) && tools/stage $(JOBS) '$(PREFIX)'
+
+format: ## clang-format all C and C++ in place
+	@cd $(ROOT) && tools/deps check
+	@cd $(ROOT) && tools/lint/format.py --fix
+
+tidy: build ## clang-tidy over everything
+	@cd $(ROOT) && tools/deps full
+	@cd $(ROOT) && tools/lint/tidy.py --build build/release --jobs $(JOBS)
+
+deps: ## install the packages of every target
+	@cd $(ROOT) && tools/deps full
+
+clean: ## remove build/
+	@rm -rf $(ROOT)build

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Lauberhorn authors
+
+# What a room's CMakeLists.txt is written with:
+#
+#   lauberhorn_library(NAME t [SRCS ..] [HDRS ..] [DEPS ..] [INCLUDES ..])
+#   lauberhorn_installed_library(NAME t FROM .. [DEPS ..])
+#   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL])
+#   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s])
+#   lauberhorn_benchmark(NAME t SRCS .. [DEPS ..])
+#
+# Headers are found relative to the root ("nic/engine.h").
+
+# Settings of everything that is compiled here.
+function(lauberhorn_compile_settings target)
+  target_compile_features(${target} PRIVATE c_std_11 cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF
+                                             POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(${target} PRIVATE ${Lauberhorn_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE lauberhorn_warnings
+                                          lauberhorn_sanitizers)
+endfunction()
+
+# Stops at a misspelled keyword instead of dropping what follows it.
+macro(lauberhorn_require_parsed function)
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(
+      FATAL_ERROR "${function}: unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT ARG_NAME)
+    message(FATAL_ERROR "${function}: NAME is missing")
+  endif()
+endmacro()
+
+# An internal library: a folder's code, linked statically into tests and, with
+# lauberhorn_installed_library, into the library that users get. Without SRCS it
+# only passes on its DEPS and include paths. INCLUDES are further folders to
+# find headers in, relative to the caller's.
+function(lauberhorn_library)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;HDRS;DEPS;INCLUDES" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_library)
+  list(TRANSFORM ARG_INCLUDES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  if(ARG_SRCS)
+    add_library(${ARG_NAME} STATIC ${ARG_SRCS} ${ARG_HDRS})
+    lauberhorn_compile_settings(${ARG_NAME})
+    target_include_directories(${ARG_NAME} PUBLIC ${Lauberhorn_SOURCE_DIR}
+                                                  ${ARG_INCLUDES})
+    target_link_libraries(${ARG_NAME} PUBLIC ${ARG_DEPS})
+  else()
+    add_library(${ARG_NAME} INTERFACE ${ARG_HDRS})
+    target_include_directories(${ARG_NAME} INTERFACE ${Lauberhorn_SOURCE_DIR}
+                                                     ${ARG_INCLUDES})
+    target_link_libraries(${ARG_NAME} INTERFACE ${ARG_DEPS})
+  endif()
+endfunction()
+
+# The library that users link: the objects of the internal libraries FROM, with
+# the public include paths; static, or shared with BUILD_SHARED_LIBS. DEPS are
+# the libraries of others that a user's link needs (absl::x, protobuf::x,
+# Threads::Threads); the installed CMake package and the pkg-config file name
+# them too. Called once, by librpc/.
+function(lauberhorn_installed_library)
+  cmake_parse_arguments(ARG "" "NAME" "FROM;DEPS" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_installed_library)
+  add_library(${ARG_NAME})
+  add_library(Lauberhorn::${ARG_NAME} ALIAS ${ARG_NAME})
+  foreach(part IN LISTS ARG_FROM)
+    target_sources(${ARG_NAME} PRIVATE $<TARGET_OBJECTS:${part}>)
+    add_dependencies(${ARG_NAME} ${part})
+  endforeach()
+  set_target_properties(
+    ${ARG_NAME}
+    PROPERTIES LINKER_LANGUAGE CXX
+               VERSION ${PROJECT_VERSION}
+               SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_compile_features(${ARG_NAME} INTERFACE cxx_std_17)
+  target_include_directories(
+    ${ARG_NAME}
+    INTERFACE $<BUILD_INTERFACE:${Lauberhorn_SOURCE_DIR}/librpc/include>
+              $<BUILD_INTERFACE:${Lauberhorn_SOURCE_DIR}/librpc/compat>
+              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lauberhorn-compat>)
+  target_link_libraries(
+    ${ARG_NAME}
+    PUBLIC ${ARG_DEPS}
+    PRIVATE $<BUILD_INTERFACE:lauberhorn_sanitizers>)
+  set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_LIBRARY ${ARG_NAME})
+  set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_DEPS ${ARG_DEPS})
+  set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_TARGETS ${ARG_NAME})
+endfunction()
+
+# A program; with INSTALL it goes to bin/ and is Lauberhorn::<NAME> for users.
+function(lauberhorn_program)
+  cmake_parse_arguments(ARG "INSTALL" "NAME" "SRCS;DEPS" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_program)
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  lauberhorn_compile_settings(${ARG_NAME})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+  if(ARG_INSTALL)
+    add_executable(Lauberhorn::${ARG_NAME} ALIAS ${ARG_NAME})
+    set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_TARGETS
+                                        ${ARG_NAME})
+  endif()
+endfunction()
+
+# A test program of GoogleTest, which ctest runs as one test. LABELS:
+#   concurrency  runs under ThreadSanitizer in `make check`
+#   stress       runs under other sanitizers in `make check-full` only
+#   long         does more when LAUBERHORN_LONG=1 (`make check-full`)
+# Each label has a build target, lauberhorn_tests_<label>.
+function(lauberhorn_test)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_test)
+  if(NOT LAUBERHORN_BUILD_TESTS)
+    return()
+  endif()
+  foreach(label IN LISTS ARG_LABELS)
+    if(NOT label IN_LIST LAUBERHORN_TEST_LABELS)
+      message(
+        FATAL_ERROR "${ARG_NAME}: label '${label}' is none of: "
+                    "${LAUBERHORN_TEST_LABELS}")
+    endif()
+    add_dependencies(lauberhorn_tests_${label} ${ARG_NAME})
+  endforeach()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+    if(ARG_LABELS)
+      set(ARG_TIMEOUT 1800)
+    endif()
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  lauberhorn_compile_settings(${ARG_NAME})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock_main)
+  add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS})
+  # A test program that runs no test has not passed.
+  set_tests_properties(
+    ${ARG_NAME}
+    PROPERTIES
+      TIMEOUT ${ARG_TIMEOUT}
+      LABELS "${ARG_LABELS}"
+      FAIL_REGULAR_EXPRESSION "Running 0 tests from"
+      ENVIRONMENT
+      "UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=second_deadlock_stack=1")
+endfunction()
+
+set(LAUBERHORN_TEST_LABELS concurrency stress long)
+if(LAUBERHORN_BUILD_TESTS)
+  foreach(label IN LISTS LAUBERHORN_TEST_LABELS)
+    add_custom_target(lauberhorn_tests_${label})
+  endforeach()
+endif()
+
+# A benchmark of Google Benchmark (SRCS may bring a main() of their own). The
+# program is <build>/<folder>/<NAME>.
+function(lauberhorn_benchmark)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;DEPS" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_benchmark)
+  if(NOT LAUBERHORN_BUILD_BENCHMARKS)
+    return()
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  lauberhorn_compile_settings(${ARG_NAME})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS}
+                                            benchmark::benchmark_main)
+endfunction()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Lauberhorn authors
+"""What `make check`, `make check-full` and `make check-changed` consist of.
+
+A part passes if all its commands exit with 0. What it counts is, in this order:
+the tests in the report of each ctest(), the last line "N passed, N failed" of
+its output, one. `inputs` are the folders and files whose change can break it;
+`minutes` is what it takes on two cores, nothing built before.
+"""
+
+import pathlib
+from dataclasses import dataclass, field
+
+CHECK, FULL, CHANGED = "check", "full", "changed"
+MODES = (CHECK, FULL, CHANGED)
+
+LOGS = "build/check"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One program; {jobs}, {changed} and {part} in its words are filled in."""
+    words: tuple
+    environment: tuple = ()
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    what: str
+    modes: tuple
+    minutes: float
+    inputs: tuple
+    commands: tuple = field(default_factory=tuple)
+
+
+def run(*words, **environment):
+    return Command(words, tuple(environment.items()))
+
+
+def configure(preset):
+    return run("cmake", "--preset", preset, "--log-level=WARNING")
+
+
+def build(preset, *targets):
+    return run("cmake", "--build", "--preset", preset, "--parallel", "{jobs}",
+               *(("--target",) + targets if targets else ()))
+
+
+def ctest(preset, *arguments, before=(), **environment):
+    """The tests of a preset; none at all is a failure."""
+    report = f"{LOGS}/{{part}}.{preset}.xml"
+    words = (*before, "ctest", "--preset", preset, "--parallel", "{jobs}",
+             "--no-tests=error", "--output-junit",
+             str(pathlib.Path.cwd() / report), *arguments)
+    return Command(words, tuple(environment.items()), report)
+
+
+def fixed_addresses():
+    """What GCC's ThreadSanitizer needs where addresses are very random."""
+    bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
+    try:
+        return ("setarch", "-R") if int(bits.read_text()) > 28 else ()
+    except OSError:
+        return ()
+
+
+HOUSE = ("CMakeLists.txt", "CMakePresets.json", "cmake/")
+LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/")
+CODE = LIBRARY + ("bench/", "tests/", "spec/")
+GREETER = LIBRARY + ("examples/", "tests/", "tools/stage",
+                     "tools/package_test")
+EVERYTHING = ("",)
+
+PARTS = (
+    Part("lint", "licences, formatting, headers, arrows, generated copies",
+         MODES, 0.5, EVERYTHING,
+         (run("tools/lint/run.py"),)),
+    Part("release", "release build and all its tests",
+         MODES, 2.0, CODE,
+         (configure("release"), build("release"),
+          ctest("release", "--exclude-regex", "^header_interleavings$"))),
+    Part("package", "the installed package: greeter by CMake and end to end, "
+         "a program by pkg-config",
+         MODES, 1.0, GREETER,
+         (run("tools/package_test", "--jobs", "{jobs}"),)),
+    Part("model", "the models of the channel with their mutants, and the real "
+         "header in all interleavings",
+         MODES, 2.0, HOUSE + ("spec/", "abi/", "tools/model"),
+         (run("tools/model", "--jobs", "{jobs}"),)),
+    Part("asan-ubsan", "AddressSanitizer and UndefinedBehaviorSanitizer, all "
+         "but the stress tests",
+         (CHECK, CHANGED), 2.0, CODE,
+         (configure("asan-ubsan"), build("asan-ubsan"),
+          ctest("asan-ubsan", "--label-exclude", "^stress$"))),
+    Part("tsan", "ThreadSanitizer, the tests of concurrency",
+         (CHECK, CHANGED), 1.0, CODE,
+         (configure("tsan"), build("tsan", "lauberhorn_tests_concurrency"),
+          ctest("tsan", "--label-regex", "^concurrency$",
+                before=fixed_addresses()))),
+    Part("tidy", "clang-tidy",
+         (FULL, CHANGED), 5.0, CODE + (".clang-tidy",),
+         (configure("release"), build("release"),
+          run("tools/lint/tidy.py", "--jobs", "{jobs}", "{changed}"))),
+    Part("asan-ubsan-all", "AddressSanitizer and UndefinedBehaviorSanitizer, "
+         "all tests",
+         (FULL,), 3.0, CODE,
+         (configure("asan-ubsan"), build("asan-ubsan"), ctest("asan-ubsan"))),
+    Part("tsan-all", "ThreadSanitizer, all tests",
+         (FULL,), 4.0, CODE,
+         (configure("tsan"), build("tsan"),
+          ctest("tsan", before=fixed_addresses()))),
+    Part("long", "the tests that do more when they have time",
+         (FULL,), 10.0, CODE,
+         (configure("release"), build("release"),
+          ctest("release", "--label-regex", "^long$", LAUBERHORN_LONG="1"))),
+    Part("clang", "build and tests with the other compiler",
+         (FULL,), 3.0, CODE,
+         (configure("clang"), build("clang"), ctest("clang"))),
+    Part("shared", "build and tests as a shared library",
+         (FULL,), 2.0, CODE,
+         (configure("shared"), build("shared"), ctest("shared"))),
+    Part("subproject", "the greeter with the library as a part of its build",
+         (FULL,), 2.0, GREETER,
+         (run("tools/package_test", "--jobs", "{jobs}", "--subproject"),)),
+    Part("model-large", "the model with larger bounds",
+         (FULL,), 15.0, ("spec/",),
+         (run("spec/model/run", "--large"),)),
+    Part("fresh-demo", "`make demo` on a Debian 12 that has only git and make",
+         (FULL,), 6.0, GREETER + ("Makefile", "tools/"),
+         (run("tools/fresh", "demo"),)),
+    Part("fresh-check", "`make check` on a Debian 12 that has only git and "
+         "make",
+         (FULL,), 15.0, EVERYTHING,
+         (run("tools/fresh", "check"),)),
+)

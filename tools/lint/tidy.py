@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Lauberhorn authors
+"""clang-tidy over the project's sources, with the settings of .clang-tidy.
+
+Needs a build folder whose generated headers exist. Headers are looked at
+through the sources that include them.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import sys
+
+import common
+
+
+def sources(root, build):
+    """The sources of the tree that the build compiles, relative to the root."""
+    database = root / build / "compile_commands.json"
+    if not database.exists():
+        sys.exit(f"tidy: {database} is missing; run `make build` first")
+    compiled = {os.path.relpath(entry["file"], root)
+                for entry in json.loads(database.read_text())}
+    return [name for name in common.c_files(root) if name in compiled]
+
+
+def touching(root, names, changed):
+    """The sources that are changed, or that include a changed header."""
+    headers = {name for name in changed if name.endswith(".h")}
+    include = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
+    for name in names:
+        included = include.findall((root / name).read_text())
+        if name in changed or any(
+                header.endswith("/" + path) or header == path
+                for path in included for header in headers):
+            yield name
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=pathlib.Path, default=common.ROOT,
+                        help="the tree to look at (default: this one)")
+    parser.add_argument("--build", default="build/release",
+                        help="build folder (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("changed", nargs="*",
+                        help="only sources that these files touch")
+    options = parser.parse_args()
+
+    names = sources(options.root, options.build)
+    if options.changed:
+        names = list(touching(options.root, names, set(options.changed)))
+        if not names:
+            print("no source includes what changed")
+            return
+    commands = [(name, ["clang-tidy", "--quiet", "-p", options.build,
+                        "--extra-arg=-Wno-unknown-warning-option", name])
+                for name in names]
+    failed = 0
+    for number, (name, code, output) in enumerate(
+            common.run_parallel(commands, options.root, options.jobs), 1):
+        print(f"[{number}/{len(commands)}] {name}", flush=True)
+        if code != 0:
+            failed += 1
+            print(output, flush=True)
+    print(f"{len(commands) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 #include "nic/channel_table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace lauberhorn::nic {
@@ -49,6 +50,8 @@ bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
     if (channel.quarantined) return false;
     channel.active = now;
     message->header = line->header;
+    // What is checked below is the copy: it is not read from the line again.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     const std::uint32_t slot = channel.out.position;
     const bool sane = IsSane(message->header);
     if (sane) {
@@ -73,7 +76,13 @@ bool ChannelTable::Deliver(std::uint32_t number, lh_message header,
   Channel& channel = channels_[number];
   if (channel.quarantined) return false;
   lh_line* const line = lh_deliver_begin(&channel.in);
-  if (line == nullptr) return false;
+  if (line == nullptr) {
+    const lh_line* const next = lh_lane_next(&channel.in);
+    if (lh_state(lh_load_acquire(&next->header.word)) >= LH_STATES) {
+      Quarantine(number, LH_QUARANTINE_BAD_WORD);
+    }
+    return false;
+  }
   const std::uint32_t slot = channel.in.position;
   header.length = static_cast<std::uint32_t>(payload.size());
   // All but the word, which the delivery itself moves.

@@ -72,9 +72,14 @@ class ChannelTable {
     return lh_state(lh_load_acquire(&line->header.word)) == LH_PARKED;
   }
 
+  // Whether its last thread has left.
+  bool IsClosed(std::uint32_t number) const {
+    return lh_is_closed(&channels_[number].in) != 0;
+  }
+
   // Whether nobody will ever take a message from it.
   bool IsGone(std::uint32_t number) const {
-    return channels_[number].quarantined || lh_is_closed(&channels_[number].in);
+    return channels_[number].quarantined || IsClosed(number);
   }
 
   // Opens the lane again that its last thread closed; false if it is not closed.

@@ -29,6 +29,9 @@ constexpr std::uint32_t kOpenings = 6;
 // An idle session is opened anew after this: well before a server may forget it.
 constexpr Nanos kIdleSession = 15 * kSecond;
 
+constexpr absl::string_view kNotSent =
+    "the deadline passed before the call could be sent";
+
 constexpr std::uint64_t kClientIncarnation = 4;  // purpose of the keyed hash
 
 Nanos Backoff(Nanos first, std::uint32_t tries) {
@@ -93,15 +96,7 @@ absl::Status ClientTransport::Disconnect(std::uint64_t handle, Nanos now) {
       Cancel(call, now);
     }
   }
-  if (ready) {
-    lh_packet header = {};
-    header.type = LH_PACKET_CLOSE;
-    header.token = peer->token;
-    std::uint8_t bytes[LH_PACKET_MAX];
-    const std::size_t size = SealPacket(header, {}, bytes);
-    counters_.packets_sent.Add();
-    wire_->Send(peer->address, {bytes, size});
-  }
+  if (ready) SendClose(*peer);
   peer->state = kUnused;
   timers_.Clear(PeerTimer(index));
   return absl::OkStatus();
@@ -138,10 +133,15 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
     std::memcpy(payloads_[call].bytes, what.payload.data(),
                 what.payload.size());
   }
+  if (entry.deadline <= now) {
+    entry.peer = kNone;
+    return Fail(call, absl::StatusCode::kDeadlineExceeded, kNotSent);
+  }
   AppendPending(*peer, call);
   SetTimer(call);
   if (peer->state == kReady && peer->in_flight == 0 &&
       peer->active + kIdleSession < now) {
+    SendClose(*peer);  // or the server keeps room for it
     Close(*peer);
   }
   if (peer->state == kClosed) StartOpening(index, now);
@@ -157,26 +157,32 @@ void ClientTransport::Cancel(std::uint32_t call, Nanos now) {
 
 void ClientTransport::AppendPending(Peer& peer, std::uint32_t call) {
   calls_[call].next = kNone;
-  if (peer.first == kNone) {
-    peer.first = call;
-  } else {
-    calls_[peer.last].next = call;
-  }
+  calls_[call].previous = peer.last;
+  (peer.last == kNone ? peer.first : calls_[peer.last].next) = call;
   peer.last = call;
 }
 
 void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
-  std::uint32_t before = kNone;
-  for (std::uint32_t at = peer.first; at != call; at = calls_[at].next) {
-    before = at;
-  }
-  (before == kNone ? peer.first : calls_[before].next) = calls_[call].next;
-  if (peer.last == call) peer.last = before;
+  const CallEntry& entry = calls_[call];
+  (entry.previous == kNone ? peer.first : calls_[entry.previous].next) =
+      entry.next;
+  (entry.next == kNone ? peer.last : calls_[entry.next].previous) =
+      entry.previous;
 }
 
 void ClientTransport::Close(Peer& peer) {
   if (peer.state == kReady) by_token_.erase(peer.token);
   peer.state = kClosed;
+}
+
+void ClientTransport::SendClose(const Peer& peer) {
+  lh_packet header = {};
+  header.type = LH_PACKET_CLOSE;
+  header.token = peer.token;
+  std::uint8_t bytes[LH_PACKET_MAX];
+  const std::size_t size = SealPacket(header, {}, bytes);
+  counters_.packets_sent.Add();
+  wire_->Send(peer.address, {bytes, size});
 }
 
 void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
@@ -231,7 +237,6 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
 
 ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,
                                                     const Address& from,
-                                                    PeerState state,
                                                     lh_open* open) {
   const absl::optional<lh_open> parsed = ParseOpen(packet);
   if (!parsed.has_value() || parsed->client != incarnation_) {
@@ -240,7 +245,8 @@ ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,
   }
   *open = *parsed;
   const auto index = static_cast<std::uint32_t>(open->number & 0xffff);
-  if (index >= peers_.size() || peers_[index].state != state ||
+  if (index >= peers_.size() ||
+      (peers_[index].state != kHello && peers_[index].state != kOpening) ||
       peers_[index].number != open->number) {
     counters_.packets_stale.Add();
     return nullptr;
@@ -255,8 +261,12 @@ ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,
 void ClientTransport::OnCookie(const Packet& packet, const Address& from,
                                Nanos now) {
   lh_open open;
-  Peer* const peer = FindOpening(packet, from, kHello, &open);
+  Peer* const peer = FindOpening(packet, from, &open);
   if (peer == nullptr) return;
+  if (peer->state != kHello) {
+    counters_.packets_stale.Add();
+    return;
+  }
   peer->open = open;
   peer->state = kOpening;
   SendOpening(static_cast<std::uint32_t>(peer - peers_.data()), now);
@@ -265,15 +275,17 @@ void ClientTransport::OnCookie(const Packet& packet, const Address& from,
 void ClientTransport::OnAccept(const Packet& packet, const Address& from,
                                Nanos now) {
   lh_open open;
-  Peer* const peer = FindOpening(packet, from, kOpening, &open);
+  Peer* const peer = FindOpening(packet, from, &open);
   if (peer == nullptr) return;
-  if (open.server != peer->open.server || open.token == 0) {
+  // Also good if a timer began the opening again: this answer was on its way.
+  if (peer->open.cookie == 0 || open.server != peer->open.server ||
+      open.token == 0) {
     counters_.packets_malformed.Add();
     return;
   }
-  counters_.sessions_opened.Add();
   const auto index = static_cast<std::uint32_t>(peer - peers_.data());
   if (!by_token_.emplace(open.token, index).second) return;  // not random
+  counters_.sessions_opened.Add();
   peer->token = open.token;
   peer->state = kReady;
   peer->active = now;
@@ -292,8 +304,7 @@ void ClientTransport::Pump(std::uint32_t index, Nanos now) {
     if (slot.call != kNone) continue;
     const std::uint32_t call = peer.first;
     CallEntry& entry = calls_[call];
-    peer.first = entry.next;
-    if (peer.first == kNone) peer.last = kNone;
+    RemovePending(peer, call);
     if (++slot.sequence == 0) slot.sequence = 1;
     slot.call = call;
     ++peer.in_flight;
@@ -370,9 +381,8 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   if (entry.deadline <= now) {
     if (entry.state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
     Fail(call, absl::StatusCode::kDeadlineExceeded,
-         entry.state == kPending
-             ? "the deadline passed before the call could be sent"
-             : "the deadline passed before the answer came");
+         entry.state == kPending ? kNotSent
+                                 : "the deadline passed before the answer came");
     return Pump(index, now);
   }
   if (entry.tries >= (entry.state == kSent ? kTransmissions : kProbes)) {

@@ -53,7 +53,7 @@ class ClientTransport {
     virtual ~Handler() = default;
 
     // The end of call `call`: status 0 to 16, and the reply or the text of the
-    // error. The call's number is free again.
+    // error. The call's number is free again. May not call the transport.
     virtual void OnCallEnded(std::uint32_t call, std::uint8_t status,
                              absl::Span<const std::uint8_t> payload) = 0;
   };
@@ -103,6 +103,7 @@ class ClientTransport {
     std::uint64_t method;
     std::uint32_t peer;
     std::uint32_t next;      // pending calls of a peer are a list
+    std::uint32_t previous;
     std::uint32_t sequence;  // in its slot
     std::uint32_t tries;     // transmissions, or unanswered probes
     std::uint16_t slot;
@@ -148,10 +149,10 @@ class ClientTransport {
   void OnOpeningTimer(std::uint32_t index, Nanos now);
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
+  void SendClose(const Peer& peer);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   void OnReply(const Packet& packet, std::uint32_t call);
-  Peer* FindOpening(const Packet& packet, const Address& from,
-                    PeerState state, lh_open* open);
+  Peer* FindOpening(const Packet& packet, const Address& from, lh_open* open);
   std::uint32_t FindCall(const Packet& packet, const Peer& peer) const;
   void Pump(std::uint32_t index, Nanos now);
   void Transmit(std::uint32_t call, Nanos now);

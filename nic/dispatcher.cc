@@ -125,7 +125,11 @@ void Dispatcher::Credit(std::uint32_t endpoint, std::uint32_t count) {
   Endpoint& state = endpoints_[endpoint];
   state.credit += count;
   if (waking_ == endpoint) waking_ = kNone;
-  if (state.retire && SendRetire(endpoint)) return;
+  if (state.retire) {
+    // If a call is still in its lane, the reply to that comes here, too.
+    SendRetire(endpoint);
+    return;
+  }
   if (!state.waiting) {
     state.waiting = true;
     waiting_.push_back(endpoint);
@@ -135,22 +139,27 @@ void Dispatcher::Credit(std::uint32_t endpoint, std::uint32_t count) {
 void Dispatcher::Retire(std::uint32_t endpoint) {
   Endpoint& state = endpoints_[endpoint];
   state.retire = true;
-  if (state.waiting) SendRetire(endpoint);
+  if (!state.waiting) return;
+  StopWaiting(endpoint);
+  SendRetire(endpoint);
+}
+
+void Dispatcher::Reopen(std::uint32_t endpoint) {
+  Endpoint& state = endpoints_[endpoint];
+  if (state.waiting) StopWaiting(endpoint);
+  if (waking_ == endpoint) waking_ = kNone;
+  state = {};
 }
 
 // Only into an empty lane, and nothing after it: its thread waits no more.
-bool Dispatcher::SendRetire(std::uint32_t endpoint) {
+void Dispatcher::SendRetire(std::uint32_t endpoint) {
   const std::uint32_t channel = Serve(endpoint);
   lh_message header = {};
   header.kind = LH_KIND_RETIRE;
   if (channels_.NewestWaits(channel) || !channels_.Deliver(channel, header, {})) {
-    return false;
+    return;
   }
-  Endpoint& state = endpoints_[endpoint];
-  if (state.waiting) StopWaiting(endpoint);
-  state.retire = false;
-  state.credit = 0;
-  return true;
+  endpoints_[endpoint] = {};
 }
 
 void Dispatcher::StopWaiting(std::uint32_t endpoint) {

@@ -72,8 +72,12 @@ class Dispatcher {
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);
   bool OnEmpty(std::uint32_t endpoint, const HostMessage& message);
 
-  // Sends the endpoint's thread home as soon as it waits.
+  // Gives the endpoint no more calls, and sends its thread home as soon as it has
+  // none.
   void Retire(std::uint32_t endpoint);
+
+  // Another thread is going to wait there: forgets what the last one said.
+  void Reopen(std::uint32_t endpoint);
 
   // Gives queued calls to waiting endpoints, as far as the rules allow.
   void Dispatch();
@@ -110,7 +114,7 @@ class Dispatcher {
   void Enqueue(std::uint32_t call);
   void Unqueue(std::uint32_t call);
   bool DeliverTo(std::uint32_t endpoint, std::uint32_t call);
-  bool SendRetire(std::uint32_t endpoint);
+  void SendRetire(std::uint32_t endpoint);
   void StopWaiting(std::uint32_t endpoint);
   void Credit(std::uint32_t endpoint, std::uint32_t count);
   // Frees the call; tells the handler, unless it was dropped.

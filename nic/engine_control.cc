@@ -99,11 +99,14 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
         dispatcher_.Retire(endpoint);
         return 0;
       }
-      if (!channels_.Reopen(2 * endpoint) ||
-          !channels_.Reopen(2 * endpoint + 1)) {
+      if (!channels_.IsClosed(2 * endpoint) ||
+          !channels_.IsClosed(2 * endpoint + 1)) {
         return absl::FailedPreconditionError(
             "the endpoint has not been closed");
       }
+      channels_.Reopen(2 * endpoint);
+      channels_.Reopen(2 * endpoint + 1);
+      dispatcher_.Reopen(endpoint);
       return 0;
     }
 

@@ -52,6 +52,13 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
   if (header.type == LH_PACKET_OPEN) {
     return OnOpen(packet, from, wire, listener, now);
   }
+  // Only what a client sends in a session may be answered RESET: two ends that
+  // answer each other's answers would never stop.
+  if (header.type != LH_PACKET_CALL && header.type != LH_PACKET_PROBE &&
+      header.type != LH_PACKET_CANCEL && header.type != LH_PACKET_CLOSE) {
+    counters_.packets_unexpected.Add();
+    return;
+  }
   const auto found = by_token_.find(header.token);
   if (found == by_token_.end()) {
     counters_.packets_unknown_token.Add();
@@ -75,10 +82,8 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
       return OnProbe(packet, index, now);
     case LH_PACKET_CANCEL:
       return OnCancel(packet, index);
-    case LH_PACKET_CLOSE:
-      return Release(index);
     default:
-      counters_.packets_unexpected.Add();
+      return Release(index);  // LH_PACKET_CLOSE
   }
 }
 
@@ -120,14 +125,10 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     counters_.cookies_refused.Add();
     return;
   }
-  const OpenKey key = {open->client, open->number, listener};
+  const OpenKey key = {open->client, open->number, from, listener};
   std::uint32_t index;
   if (const auto found = by_open_.find(key); found != by_open_.end()) {
     index = found->second;  // the ACCEPT was lost
-    if (!(sessions_[index].peer == from)) {
-      counters_.packets_wrong_address.Add();
-      return;
-    }
   } else {
     index = Allocate(now);
     if (index == kNone) {
@@ -197,7 +198,10 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
           ? kNever
           : now + Nanos{header.remaining_us} * kMicrosecond;
   const std::uint32_t call =
-      handler_.OnCall({.reply_to = {index, header.slot, header.sequence},
+      handler_.OnCall({.reply_to = {.token = session.token,
+                                    .session = index,
+                                    .sequence = header.sequence,
+                                    .slot = header.slot},
                        .listener = session.listener,
                        .method = header.method,
                        .deadline = deadline,
@@ -238,6 +242,10 @@ void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
                             absl::Span<const std::uint8_t> payload, Nanos now) {
   Session& session = sessions_[to.session];
   Slot& slot = SlotOf(to.session, to.slot);
+  if (session.token != to.token || slot.sequence != to.sequence ||
+      slot.state != Slot::kRunning) {
+    return;  // dropped meanwhile
+  }
   slot.state = Slot::kReplied;
   slot.status = status;
   slot.length = static_cast<std::uint16_t>(payload.size());
@@ -282,7 +290,8 @@ void ServerTransport::Release(std::uint32_t index) {
     if (slot.state == Slot::kRunning) Drop(session, slot);
   }
   by_token_.erase(session.token);
-  by_open_.erase({session.client, session.number, session.listener});
+  by_open_.erase(
+      {session.client, session.number, session.peer, session.listener});
   free_.push_back(index);
 }
 

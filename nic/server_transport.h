@@ -38,9 +38,10 @@ inline constexpr std::uint16_t kSessionSlots = 8;
 
 // Where the answer of a call goes.
 struct ReplyTo {
-  std::uint32_t session;  // index
-  std::uint16_t slot;
+  std::uint64_t token;    // of the session
+  std::uint32_t session;  // its index, which other sessions have after it
   std::uint32_t sequence;
+  std::uint16_t slot;
 };
 
 struct IncomingCall {
@@ -106,18 +107,21 @@ class ServerTransport {
     std::uint32_t running;
     Nanos active;
   };
-  // What a client means by one session.
+  // What a client means by one session. With its address, which the cookie has
+  // proved: nobody takes a name that another client is going to use.
   struct OpenKey {
     std::uint64_t client;
     std::uint64_t number;
+    Address peer;
     std::uint32_t listener;
     friend bool operator==(const OpenKey& a, const OpenKey& b) {
       return a.client == b.client && a.number == b.number &&
-             a.listener == b.listener;
+             a.peer == b.peer && a.listener == b.listener;
     }
     template <typename H>
     friend H AbslHashValue(H state, const OpenKey& key) {
-      return H::combine(std::move(state), key.client, key.number, key.listener);
+      return H::combine(std::move(state), key.client, key.number, key.peer,
+                        key.listener);
     }
   };
 

@@ -1,2 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Lauberhorn authors
+
+# The tests of the engine's parts, and what they share: a network in memory and
+# the host's side of a region.
+if(NOT LAUBERHORN_BUILD_TESTS)
+  return()
+endif()
+
+lauberhorn_library(
+  NAME
+  lauberhorn_nic_testing
+  SRCS
+  testing/host_side.cc
+  testing/memory_wire.cc
+  testing/transport_peers.cc
+  DEPS
+  GTest::gtest
+  lauberhorn_nic)
+
+foreach(
+  part IN
+  ITEMS address
+        channel_table
+        client_session
+        client_transport
+        dispatcher
+        keyed_hash
+        packet
+        region
+        server_table
+        server_transport
+        timer_queue
+        transport_storm
+        udp_wire)
+  lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
+                  lauberhorn_nic_testing)
+endforeach()
+lauberhorn_test(NAME nic_memory_wire_test SRCS testing/memory_wire_test.cc DEPS
+                lauberhorn_nic_testing)

@@ -1,0 +1,222 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls allocate nothing on their way through the engine: two engines over a wire
+// that does not allocate either, in a program that counts every allocation.
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "nic/engine.h"
+#include "nic/testing/host_side.h"
+#include "nic/testing/memory_wire.h"
+
+namespace {
+
+std::uint64_t allocations = 0;
+
+}  // namespace
+
+__attribute__((noinline)) void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory,
+                                               std::size_t) noexcept {
+  std::free(memory);
+}
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::HostChannel;
+using testing::RecordingWaker;
+using testing::RegionMemory;
+using testing::TakenMessage;
+using testing::TestAddress;
+
+// One direction of a wire: a few packets in fixed memory.
+struct Pipe {
+  static constexpr std::size_t kPackets = 16;
+  std::uint8_t bytes[kPackets][LH_PACKET_MAX];
+  std::size_t sizes[kPackets];
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
+
+class PipeWire final : public Wire {
+ public:
+  PipeWire(Pipe& in, Pipe& out, Address local, Address peer)
+      : in_(in), out_(out), local_(local), peer_(peer) {}
+
+  std::size_t Receive(absl::Span<std::uint8_t> buffer, Address* from) override {
+    if (in_.count == 0) return 0;
+    const std::size_t slot = in_.first % Pipe::kPackets;
+    std::memcpy(buffer.data(), in_.bytes[slot], in_.sizes[slot]);
+    ++in_.first;
+    --in_.count;
+    *from = peer_;
+    return in_.sizes[slot];
+  }
+
+  void Send(const Address&, absl::Span<const std::uint8_t> packet) override {
+    if (out_.count == Pipe::kPackets) return;
+    const std::size_t slot = (out_.first + out_.count++) % Pipe::kPackets;
+    std::memcpy(out_.bytes[slot], packet.data(), packet.size());
+    out_.sizes[slot] = packet.size();
+  }
+
+  Address local() const override { return local_; }
+
+ private:
+  Pipe& in_;
+  Pipe& out_;
+  const Address local_;
+  const Address peer_;
+};
+
+class PipeFactory final : public WireFactory {
+ public:
+  PipeFactory(Pipe& in, Pipe& out, Address local, Address peer)
+      : in_(in), out_(out), local_(local), peer_(peer) {}
+  absl::StatusOr<std::unique_ptr<Wire>> Listen(const Address&) override {
+    return Open();
+  }
+  absl::StatusOr<std::unique_ptr<Wire>> Open() override {
+    return std::make_unique<PipeWire>(in_, out_, local_, peer_);
+  }
+
+ private:
+  Pipe& in_;
+  Pipe& out_;
+  const Address local_;
+  const Address peer_;
+};
+
+RegionOptions SmallRegion() {
+  RegionOptions options;
+  options.endpoints = 2;
+  options.arrived_calls = 8;
+  options.own_calls = 8;
+  return options;
+}
+
+EngineOptions WithSecret(std::uint8_t secret) {
+  EngineOptions options;
+  options.secret.fill(secret);
+  return options;
+}
+
+// A process and its NIC.
+struct Node {
+  Node(std::uint8_t secret, WireFactory& wires)
+      : memory(SmallRegion()),
+        region(SmallRegion(), memory.bytes()),
+        engine(WithSecret(secret), region, wires, waker),
+        serve(region.base(), 0, Which::kServe),
+        call(region.base(), 0, Which::kCall) {}
+
+  std::uint64_t Control(Nanos now, lh_command command, std::string payload) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = command;
+    EXPECT_TRUE(call.Put(header, payload));
+    TakenMessage result = {};
+    for (int turn = 0; turn < 3 && !call.Take(&result); ++turn) {
+      engine.Poll(now);
+    }
+    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+    EXPECT_EQ(result.header.code, 0u) << result.payload;
+    return result.header.data;
+  }
+
+  RegionMemory memory;
+  Region region;
+  RecordingWaker waker;
+  Engine engine;
+  HostChannel serve;
+  HostChannel call;
+};
+
+template <typename Command>
+std::string Payload(const Command& command) {
+  return {reinterpret_cast<const char*>(&command), sizeof(command)};
+}
+
+TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
+  constexpr std::uint64_t kMethod = 7;
+  const Address client_address = TestAddress(2, 1000);
+  const Address server_address = TestAddress(1, 50051);
+  const auto to_server = std::make_unique<Pipe>();
+  const auto to_client = std::make_unique<Pipe>();
+  PipeFactory server_wires(*to_server, *to_client, server_address,
+                           client_address);
+  PipeFactory client_wires(*to_client, *to_server, client_address,
+                           server_address);
+  Node server(1, server_wires);
+  Node client(2, client_wires);
+
+  Nanos now = kSecond;
+  const std::uint64_t before_control = allocations;
+  lh_command_method method = {};
+  method.server = server.Control(now, LH_COMMAND_SERVER_OPEN, "");
+  method.method = kMethod;
+  server.Control(now, LH_COMMAND_METHOD_ADD, Payload(method));
+  lh_command_listen listen = {};
+  listen.server = method.server;
+  server.Control(now, LH_COMMAND_LISTEN, Payload(listen));
+  listen.server = 0;
+  listen.address = server_address.raw();
+  const std::uint64_t peer =
+      client.Control(now, LH_COMMAND_CONNECT, Payload(listen));
+
+  // Control commands may allocate, and the test would see it.
+  EXPECT_GT(allocations, before_control);
+
+  lh_message empty = {};
+  empty.kind = LH_KIND_EMPTY;
+  empty.aux = 1;
+  ASSERT_TRUE(server.serve.Put(empty));
+
+  const std::string request(200, 'q');
+  std::uint64_t in_engines = 0;
+  for (std::uint32_t round = 1; round <= 300; ++round) {
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.code = kMethod;
+    call.data = peer;
+    call.deadline = now + kSecond;
+    ASSERT_TRUE(client.call.Put(call, request));
+    TakenMessage message = {};
+    bool answered = false;
+    for (int turn = 0; turn < 20 && !answered; ++turn) {
+      const std::uint64_t before = allocations;
+      client.engine.Poll(now);
+      server.engine.Poll(now);
+      in_engines += allocations - before;
+      now += kMicrosecond;
+      if (server.serve.Take(&message)) {
+        lh_message reply = {};
+        reply.kind = LH_KIND_REPLY;
+        reply.call = message.header.call;
+        ASSERT_TRUE(server.serve.Put(reply, message.payload));
+      }
+      answered = client.call.Take(&message);
+    }
+    ASSERT_TRUE(answered);
+    ASSERT_EQ(message.payload, request);
+  }
+  EXPECT_EQ(in_engines, 0u);
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

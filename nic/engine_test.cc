@@ -1,0 +1,485 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Two engines, a network between them, and the threads of both processes, all
+// driven by one thread in simulated time: the same seed gives the same run.
+
+#include "nic/engine.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "abi/host/control.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nic/testing/host_side.h"
+#include "nic/testing/memory_wire.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::HostChannel;
+using testing::MemoryNetwork;
+using testing::RecordingWaker;
+using testing::RegionMemory;
+using testing::TakenMessage;
+using testing::TestAddress;
+
+constexpr std::uint16_t kPort = 50051;
+constexpr std::uint64_t kMethod = 7;
+constexpr std::uint64_t kCode = 0x1234;
+constexpr std::uint64_t kData = 0x5678;
+constexpr std::uint16_t kIndex = 9;
+
+RegionOptions SmallRegion() {
+  RegionOptions options;
+  options.endpoints = 6;
+  options.arrived_calls = 64;
+  options.own_calls = 64;
+  return options;
+}
+
+template <typename Command>
+std::string Payload(const Command& command) {
+  return {reinterpret_cast<const char*>(&command), sizeof(command)};
+}
+
+// A process and its NIC.
+class Node {
+ public:
+  Node(MemoryNetwork& network, std::uint8_t host, std::uint8_t secret)
+      : memory_(SmallRegion()),
+        region_(SmallRegion(), memory_.bytes()),
+        wires_(network.Host(TestAddress(host))) {
+    EngineOptions options;
+    options.secret.fill(secret);
+    engine_ = std::make_unique<Engine>(options, region_, *wires_, waker_);
+    region_.Ready();
+    for (std::uint32_t endpoint = 0; endpoint < SmallRegion().endpoints;
+         ++endpoint) {
+      serve_.emplace_back(region_.base(), endpoint, Which::kServe);
+      call_.emplace_back(region_.base(), endpoint, Which::kCall);
+    }
+  }
+
+  Engine& engine() { return *engine_; }
+  Region& region() { return region_; }
+  HostChannel& serve(std::size_t endpoint) { return serve_[endpoint]; }
+  HostChannel& call(std::size_t endpoint) { return call_[endpoint]; }
+
+  // A control command and its result, at time `now`.
+  lh_message Control(Nanos now, lh_command command, absl::string_view payload,
+                     std::string* text = nullptr) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = command;
+    header.call = ++command_;
+    EXPECT_TRUE(call(0).Put(header, payload));
+    TakenMessage result = {};
+    for (int turn = 0; turn < 3 && !call(0).Take(&result); ++turn) {
+      engine_->Poll(now);
+    }
+    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+    EXPECT_EQ(result.header.call, command_);
+    if (text != nullptr) *text = result.payload;
+    return result.header;
+  }
+
+  void Serve(Nanos now) {
+    const lh_message server = Control(now, LH_COMMAND_SERVER_OPEN, "");
+    server_ = server.data;
+    lh_command_method method = {};
+    method.server = server_;
+    method.method = kMethod;
+    method.code = kCode;
+    method.data = kData;
+    method.index = kIndex;
+    method.name_length = 4;
+    EXPECT_EQ(Control(now, LH_COMMAND_METHOD_ADD, Payload(method) + "/a/B").code,
+              0u);
+    lh_command_listen listen = {};
+    listen.server = server_;
+    listen.address = TestAddress(1, kPort).raw();
+    EXPECT_EQ(Control(now, LH_COMMAND_LISTEN, Payload(listen)).data, kPort);
+  }
+
+  std::uint64_t Connect(Nanos now) {
+    lh_command_listen connect = {};
+    connect.address = TestAddress(1, kPort).raw();
+    return Control(now, LH_COMMAND_CONNECT, Payload(connect)).data;
+  }
+
+  std::uint64_t server() const { return server_; }
+
+  // Says that the endpoint's thread takes one call.
+  void Wait(std::size_t endpoint) {
+    lh_message header = {};
+    header.kind = LH_KIND_EMPTY;
+    header.aux = 1;
+    EXPECT_TRUE(serve(endpoint).Put(header));
+  }
+
+ private:
+  RegionMemory memory_;
+  Region region_;
+  std::unique_ptr<WireFactory> wires_;
+  RecordingWaker waker_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<HostChannel> serve_;
+  std::vector<HostChannel> call_;
+  std::uint64_t command_ = 0;
+  std::uint64_t server_ = 0;
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    server_->Serve(now_);
+    peer_ = client_->Connect(now_);
+  }
+
+  // One turn of everything; time goes on to the next thing that is due.
+  void Step() {
+    network_.Advance(now_);
+    Nanos next = std::min(client_->engine().Poll(now_), network_.Next());
+    if (server_ != nullptr) {
+      next = std::min(next, server_->engine().Poll(now_));
+    }
+    if (next != kNever) now_ = std::max(now_ + 1, next);
+  }
+
+  // A call number: index of the process's own range, and a generation.
+  std::uint64_t Handle(std::uint32_t index, std::uint32_t generation = 1) {
+    return lh_handle(SmallRegion().arrived_calls + index, generation);
+  }
+
+  bool PutCall(std::uint64_t handle, absl::string_view request,
+               Nanos deadline = 0, std::size_t endpoint = 1) {
+    lh_message header = {};
+    header.kind = LH_KIND_CALL;
+    header.call = handle;
+    header.code = kMethod;
+    header.data = peer_;
+    header.deadline = deadline;
+    return client_->call(endpoint).Put(header, request);
+  }
+
+  bool PutReply(Node& node, std::size_t endpoint, std::uint64_t call,
+                absl::string_view reply) {
+    lh_message header = {};
+    header.kind = LH_KIND_REPLY;
+    header.call = call;
+    return node.serve(endpoint).Put(header, reply);
+  }
+
+  // Steps until a message comes on the channel.
+  TakenMessage Await(HostChannel& channel) {
+    TakenMessage message = {};
+    for (int step = 0; step < 100000 && !channel.Take(&message); ++step) Step();
+    EXPECT_NE(message.header.kind, LH_KIND_NONE) << "nothing came";
+    return message;
+  }
+
+  Nanos now_ = kSecond;
+  MemoryNetwork network_{1};
+  std::unique_ptr<Node> server_ = std::make_unique<Node>(network_, 1, 1);
+  std::unique_ptr<Node> client_ = std::make_unique<Node>(network_, 2, 2);
+  std::uint64_t peer_ = 0;
+};
+
+TEST_F(EngineTest, ACallGoesThereAndBack) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "request", now_ + 5 * kSecond));
+  const TakenMessage call = Await(server_->serve(2));
+  EXPECT_EQ(call.header.kind, LH_KIND_CALL);
+  EXPECT_EQ(call.header.code, kCode);
+  EXPECT_EQ(call.header.data, kData);
+  EXPECT_EQ(call.header.aux, kIndex);
+  EXPECT_GT(call.header.deadline, now_);
+  EXPECT_EQ(call.payload, "request");
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "reply"));
+  const TakenMessage reply = Await(client_->call(1));
+  EXPECT_EQ(reply.header.kind, LH_KIND_REPLY);
+  EXPECT_EQ(reply.header.call, Handle(0));
+  EXPECT_EQ(reply.header.code, 0u);
+  EXPECT_EQ(reply.payload, "reply");
+}
+
+TEST_F(EngineTest, AnswersGoWhereTheCallSaid) {
+  server_->Wait(2);
+  lh_message header = {};
+  header.kind = LH_KIND_CALL;
+  header.call = Handle(3);
+  header.code = kMethod;
+  header.data = peer_;
+  header.aux = 5;  // endpoint 4
+  ASSERT_TRUE(client_->call(1).Put(header));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, ""));
+  EXPECT_EQ(Await(client_->call(4)).header.call, Handle(3));
+}
+
+TEST_F(EngineTest, RepliesComeInAnyOrder) {
+  server_->Wait(2);
+  server_->Wait(3);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage first = Await(server_->serve(3));
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  const TakenMessage second = Await(server_->serve(2));
+  ASSERT_TRUE(PutReply(*server_, 2, second.header.call, "B"));
+  EXPECT_EQ(Await(client_->call(1)).header.call, Handle(1));
+  ASSERT_TRUE(PutReply(*server_, 3, first.header.call, "A"));
+  EXPECT_EQ(Await(client_->call(1)).header.call, Handle(0));
+}
+
+TEST_F(EngineTest, ACancelledCallEndsOnceAndTheHandlerIsTold) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  lh_message cancel = {};
+  cancel.kind = LH_KIND_CANCEL;
+  cancel.call = Handle(0);
+  ASSERT_TRUE(client_->call(1).Put(cancel));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 1u);  // CANCELLED
+  for (int step = 0; step < 10; ++step) Step();
+  const std::uint32_t index = lh_handle_index(call.header.call);
+  EXPECT_EQ(server_->region().call_word(index)->word,
+            lh_handle(LH_CALL_CANCELLED,
+                      lh_handle_generation(call.header.call)));
+  // Its late reply reaches nobody, and the thread serves on.
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "late"));
+  ASSERT_TRUE(PutCall(Handle(0, 2), "b"));
+  const TakenMessage next = Await(server_->serve(2));
+  ASSERT_TRUE(PutReply(*server_, 2, next.header.call, "B"));
+  const TakenMessage reply = Await(client_->call(1));
+  EXPECT_EQ(reply.header.call, Handle(0, 2));
+  EXPECT_EQ(reply.payload, "B");
+}
+
+TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  lh_message close = {};
+  close.kind = LH_KIND_CONTROL;
+  close.code = LH_COMMAND_SERVER_CLOSE;
+  close.call = 99;
+  lh_command_handle handle;
+  handle.handle = server_->server();
+  ASSERT_TRUE(server_->call(5).Put(close, Payload(handle)));
+  for (int step = 0; step < 20; ++step) Step();
+  TakenMessage result;
+  EXPECT_FALSE(server_->call(5).Take(&result));
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 14u);  // UNAVAILABLE
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "A"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "A");
+  result = Await(server_->call(5));
+  EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+  EXPECT_EQ(result.header.call, 99u);
+}
+
+TEST_F(EngineTest, ControlCommandsAreChecked) {
+  constexpr std::uint64_t kInvalid = 3;
+  constexpr std::uint64_t kNotFound = 5;
+  constexpr std::uint64_t kFailedPrecondition = 9;
+  constexpr std::uint64_t kUnimplemented = 12;
+  Node& node = *client_;
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_NONE, "").code, kUnimplemented);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_ENDPOINT_RETIRE + 1);
+  EXPECT_EQ(node.Control(now_, kUnknown, "").code, kUnimplemented);
+  for (const lh_command command :
+       {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
+        LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
+        LH_COMMAND_ENDPOINT_RETIRE}) {
+    EXPECT_EQ(node.Control(now_, command, "short").code, kInvalid) << command;
+  }
+  lh_command_handle nothing;
+  nothing.handle = lh_handle(1000, 1);
+  for (const lh_command command :
+       {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT,
+        LH_COMMAND_ENDPOINT_REOPEN, LH_COMMAND_ENDPOINT_RETIRE}) {
+    EXPECT_EQ(node.Control(now_, command, Payload(nothing)).code, kNotFound)
+        << command;
+  }
+  lh_command_handle open;
+  open.handle = lh_handle(1, 1);
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_ENDPOINT_REOPEN, Payload(open)).code,
+            kFailedPrecondition);
+  lh_command_method method = {};
+  method.name_length = 10;  // but none follows
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_METHOD_ADD, Payload(method)).code,
+            kInvalid);
+}
+
+TEST_F(EngineTest, MessagesThatBreakTheContractAreRefusedOnly) {
+  lh_message header = {};
+  header.kind = LH_KIND_REPLY;  // not on `call`
+  ASSERT_TRUE(client_->call(1).Put(header));
+  header.kind = LH_KIND_CALL;
+  header.call = lh_handle(0, 1);  // not of the process's own range
+  ASSERT_TRUE(client_->call(1).Put(header));
+  header.call = Handle(0);
+  header.aux = 1000;  // no such endpoint
+  ASSERT_TRUE(client_->call(1).Put(header));
+  header.aux = 0;
+  header.kind = LH_KIND_CONTROL;  // not on `serve`
+  ASSERT_TRUE(client_->serve(1).Put(header));
+  header.kind = LH_KIND_CANCEL;
+  header.call = lh_handle(0xffffffff, 1);
+  ASSERT_TRUE(client_->call(1).Put(header));
+  for (int step = 0; step < 5; ++step) Step();
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 5u);
+  // A call that is open may not be started again.
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(0), "b"));
+  const TakenMessage call = Await(server_->serve(2));
+  EXPECT_EQ(call.payload, "a");
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 6u);
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "A"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "A");
+}
+
+TEST_F(EngineTest, AnIdleEngineWantsNoTurn) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "A"));
+  Await(client_->call(1));
+  for (int step = 0; step < 10; ++step) Step();
+  EXPECT_EQ(client_->engine().Poll(now_), kNever);
+  EXPECT_EQ(server_->engine().Poll(now_), kNever);
+  EXPECT_TRUE(client_->engine().TryToSleep());
+  EXPECT_TRUE(server_->engine().TryToSleep());
+}
+
+// Exactly one end for each call and at most one run, whatever the network does.
+class EngineStormTest : public EngineTest,
+                        public ::testing::WithParamInterface<int> {
+ protected:
+  static constexpr std::uint32_t kCalls = 300;
+  static constexpr std::uint32_t kAtATime = 20;
+
+  // Serves what comes: runs are counted by request.
+  void RunThreads() {
+    for (const std::size_t endpoint : {2u, 3u, 4u}) {
+      TakenMessage call;
+      while (server_ != nullptr && server_->serve(endpoint).Take(&call)) {
+        ++runs_[call.payload];
+        ASSERT_TRUE(PutReply(*server_, endpoint, call.header.call,
+                             absl::StrCat("re: ", call.payload)));
+      }
+    }
+  }
+
+  // Makes all calls, with `at_step` before each step.
+  template <typename AtStep>
+  void MakeCalls(AtStep at_step) {
+    for (const std::size_t endpoint : {2u, 3u, 4u}) server_->Wait(endpoint);
+    std::uint32_t started = 0;
+    std::map<std::uint64_t, std::string> open;
+    std::vector<std::uint32_t> free_indices;
+    std::vector<std::uint32_t> generation(kAtATime, 0);
+    for (std::uint32_t index = 0; index < kAtATime; ++index) {
+      free_indices.push_back(index);
+    }
+    for (int step = 0; ended_ < kCalls; ++step) {
+      ASSERT_LT(step, 2'000'000) << open.size() << " calls never ended";
+      at_step(step);
+      while (started < kCalls && !free_indices.empty()) {
+        const std::uint32_t index = free_indices.back();
+        const std::uint64_t handle = Handle(index, generation[index] + 1);
+        const std::string request = absl::StrCat(
+            "call ", started, std::string(started % 5 * 90, '.'));
+        if (!PutCall(handle, request)) break;
+        ++generation[index];
+        free_indices.pop_back();
+        open[handle] = request;
+        ++started;
+      }
+      TakenMessage answer;
+      while (client_->call(1).Take(&answer)) {
+        ASSERT_EQ(answer.header.kind, LH_KIND_REPLY);
+        const auto call = open.find(answer.header.call);
+        ASSERT_NE(call, open.end()) << "ended twice, or never made";
+        if (answer.header.code == 0) {
+          EXPECT_EQ(answer.payload, absl::StrCat("re: ", call->second));
+          EXPECT_EQ(runs_[call->second], 1);
+          ++good_;
+        } else {
+          EXPECT_EQ(answer.header.code, 14u) << answer.payload;
+        }
+        free_indices.push_back(lh_handle_index(call->first) -
+                               SmallRegion().arrived_calls);
+        open.erase(call);
+        ++ended_;
+      }
+      RunThreads();
+      Step();
+    }
+    for (const auto& [request, runs] : runs_) {
+      EXPECT_LE(runs, 1) << request << " ran more than once";
+    }
+  }
+
+  std::map<std::string, int> runs_;
+  std::uint32_t ended_ = 0;
+  std::uint32_t good_ = 0;
+};
+
+TEST_P(EngineStormTest, EveryCallIsAnsweredOnceOverABadNetwork) {
+  MemoryNetwork::Faults faults;
+  faults.loss = 100;
+  faults.duplication = 100;
+  faults.reordering = 100;
+  faults.corruption = 50;
+  faults.truncation = 50;
+  faults.min_delay = 5 * kMicrosecond;
+  faults.max_delay = 2 * kMillisecond;
+  network_.set_faults(faults);
+  for (int skip = 0; skip < GetParam(); ++skip) {
+    // Another seed: the network's chance has gone on.
+    lh_message header = {};
+    header.kind = LH_KIND_CALL;
+    header.call = Handle(40, static_cast<std::uint32_t>(skip + 1));
+    header.code = kMethod;
+    header.data = peer_;
+    header.deadline = now_ + kMillisecond;
+    ASSERT_TRUE(client_->call(4).Put(header));
+    Await(client_->call(4));
+  }
+  MakeCalls([](int) {});
+  EXPECT_EQ(good_, kCalls);
+  EXPECT_GT(client_->engine().counters().retransmissions.value(), 0u);
+  EXPECT_GT(server_->engine().counters().calls_duplicate.value(), 0u);
+  EXPECT_GT(server_->engine().counters().packets_malformed.value(), 0u);
+}
+
+TEST_P(EngineStormTest, EveryCallEndsAlthoughTheServerDies) {
+  MemoryNetwork::Faults faults;
+  faults.loss = 20;
+  faults.duplication = 20;
+  faults.min_delay = 5 * kMicrosecond;
+  faults.max_delay = kMillisecond;
+  network_.set_faults(faults);
+  const int death = 200 + 37 * GetParam();
+  MakeCalls([&](int step) {
+    if (step == death) server_.reset();
+    if (step == death + 100) {
+      server_ = std::make_unique<Node>(network_, 1, 3);
+      server_->Serve(now_);
+      for (const std::size_t endpoint : {2u, 3u, 4u}) server_->Wait(endpoint);
+    }
+  });
+  EXPECT_GT(good_, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EngineStormTest, ::testing::Range(0, 12));
+
+}  // namespace
+}  // namespace lauberhorn::nic

@@ -1,0 +1,221 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The region as a host reads it: every part is inside, aligned, and nobody else's.
+
+#include "nic/region.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "nic/packet.h"
+#include "nic/testing/host_side.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::RegionMemory;
+
+struct Part {
+  std::uint64_t begin;
+  std::uint64_t size;
+  std::string name;
+};
+
+class RegionTest : public ::testing::TestWithParam<RegionOptions> {
+ protected:
+  RegionTest() : memory_(GetParam()), region_(GetParam(), memory_.bytes()) {}
+
+  std::vector<Part> Parts() const {
+    const lh_info& info = *region_.info();
+    const lh_process_layout& process = *region_.process();
+    std::vector<Part> parts = {
+        {0, sizeof(lh_info), "information page"},
+        {info.processes, sizeof(lh_process_layout), "process"},
+        {process.endpoints,
+         std::uint64_t{process.endpoint_count} * sizeof(lh_endpoint_layout),
+         "endpoints"},
+        {process.call_words,
+         (std::uint64_t{process.call_first} + process.call_count) *
+             sizeof(lh_call_word),
+         "call words"},
+        {process.bell, process.bell_lines * sizeof(lh_bell_line), "bell"},
+    };
+    for (std::uint32_t number = 0; number < region_.channels(); ++number) {
+      const lh_channel_layout& channel = *region_.channel(number);
+      const std::string name = "channel " + std::to_string(number);
+      parts.push_back(
+          {channel.state, sizeof(lh_channel_state), name + " state"});
+      for (const lh_lane_layout& lane : {channel.out, channel.in}) {
+        parts.push_back({lane.lines,
+                         std::uint64_t{info.slots} * info.line_stride,
+                         name + " lines"});
+        parts.push_back({lane.overflow,
+                         std::uint64_t{info.slots} * info.overflow_size,
+                         name + " overflow"});
+      }
+    }
+    for (std::uint32_t index = 0; index < info.endpoints; ++index) {
+      parts.push_back(
+          {region_.endpoint(index)->hint, sizeof(lh_hint), "hint page"});
+    }
+    return parts;
+  }
+
+  RegionMemory memory_;
+  Region region_;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Options, RegionTest,
+    ::testing::Values(
+        RegionOptions{},
+        RegionOptions{.endpoints = 1,
+                      .slots = 2,
+                      .arrived_calls = 1,
+                      .own_calls = 1},
+        RegionOptions{.endpoints = 1,
+                      .slots = 2,
+                      .arrived_calls = 0,
+                      .own_calls = 0},
+        RegionOptions{.endpoints = 3,
+                      .slots = 3,
+                      .arrived_calls = 5,
+                      .own_calls = 7,
+                      .features = LH_FEATURE_NEEDS_RING},
+        // As many channels as one bell line has bits, and one endpoint more.
+        RegionOptions{.endpoints = LH_BELL_BITS / 2, .slots = 2},
+        RegionOptions{.endpoints = LH_BELL_BITS / 2 + 1, .slots = 2}));
+
+TEST_P(RegionTest, PartsAreInsideAndDoNotOverlap) {
+  std::vector<Part> parts = Parts();
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return a.begin < b.begin || (a.begin == b.begin && a.size < b.size);
+  });
+  std::uint64_t end = 0;
+  for (const Part& part : parts) {
+    EXPECT_GE(part.begin, end) << part.name << " overlaps what is before it";
+    end = part.begin + part.size;
+  }
+  EXPECT_LE(end, region_.info()->region_size);
+  EXPECT_EQ(region_.info()->region_size, Region::Size(GetParam()));
+}
+
+TEST_P(RegionTest, PartsAreAligned) {
+  const lh_process_layout& process = *region_.process();
+  EXPECT_EQ(region_.info()->processes % LH_LINE_SIZE, 0u);
+  EXPECT_EQ(process.endpoints % LH_LINE_SIZE, 0u);
+  EXPECT_EQ(process.bell % LH_LINE_SIZE, 0u);
+  EXPECT_EQ(process.call_words % sizeof(lh_call_word), 0u);
+  for (std::uint32_t number = 0; number < region_.channels(); ++number) {
+    const lh_channel_layout& channel = *region_.channel(number);
+    EXPECT_EQ(channel.state % LH_LINE_SIZE, 0u);
+    for (const lh_lane_layout& lane : {channel.out, channel.in}) {
+      EXPECT_EQ(lane.lines % LH_LINE_SIZE, 0u);
+      EXPECT_EQ(lane.overflow % LH_LINE_SIZE, 0u);
+    }
+  }
+  for (std::uint32_t index = 0; index < process.endpoint_count; ++index) {
+    EXPECT_EQ(region_.endpoint(index)->hint % 4096, 0u);
+  }
+}
+
+TEST_P(RegionTest, SaysWhatItWasMadeWith) {
+  const RegionOptions& options = GetParam();
+  const lh_info& info = *region_.info();
+  EXPECT_EQ(info.magic, LH_MAGIC);
+  EXPECT_EQ(info.version_major, LH_VERSION_MAJOR);
+  EXPECT_EQ(info.version_minor, LH_VERSION_MINOR);
+  EXPECT_EQ(info.features, options.features);
+  EXPECT_EQ(info.slots, options.slots);
+  EXPECT_EQ(info.line_stride, sizeof(lh_line));
+  EXPECT_GE(info.overflow_size + LH_INLINE_SIZE, kMaxPayload);
+  EXPECT_EQ(info.endpoints, options.endpoints);
+  EXPECT_EQ(info.process_count, 1u);
+  // Device time is CLOCK_MONOTONIC as it is.
+  EXPECT_EQ(info.clock_base, 0u);
+  EXPECT_EQ(info.clock_mult, 1u);
+  EXPECT_EQ(info.clock_shift, 0u);
+  const lh_process_layout& process = *region_.process();
+  EXPECT_EQ(process.endpoint_count, options.endpoints);
+  EXPECT_EQ(process.call_first, options.arrived_calls);
+  EXPECT_EQ(process.call_count, options.own_calls);
+  EXPECT_EQ(process.process, 0u);
+  EXPECT_LT(process.control_endpoint, options.endpoints);
+}
+
+TEST_P(RegionTest, EveryChannelHasABellOfItsOwn) {
+  ASSERT_EQ(region_.bell().size(), region_.process()->bell_lines);
+  std::vector<bool> taken(region_.bell().size() * LH_BELL_BITS);
+  for (std::uint32_t number = 0; number < region_.channels(); ++number) {
+    const std::uint32_t bit = region_.channel(number)->bell;
+    ASSERT_LT(bit, taken.size());
+    EXPECT_FALSE(taken[bit]) << number;
+    taken[bit] = true;
+    // The engine finds the channel by its bit.
+    EXPECT_EQ(bit, number);
+  }
+}
+
+TEST_P(RegionTest, EndpointsNameThemselves) {
+  for (std::uint32_t index = 0; index < GetParam().endpoints; ++index) {
+    const lh_endpoint_layout* const endpoint = region_.endpoint(index);
+    EXPECT_EQ(endpoint->index, index);
+    EXPECT_NE(endpoint->generation, 0u);
+    EXPECT_EQ(&endpoint->serve, region_.channel(2 * index));
+    EXPECT_EQ(&endpoint->call, region_.channel(2 * index + 1));
+  }
+}
+
+TEST_P(RegionTest, TheNicSeesWhatTheHostSees) {
+  for (std::uint32_t number = 0; number < region_.channels(); ++number) {
+    const lh_channel_layout& channel = *region_.channel(number);
+    const lh_lane out = region_.OutLane(number);
+    const lh_lane in = region_.InLane(number);
+    EXPECT_EQ(out.lines, region_.base() + channel.out.lines);
+    EXPECT_EQ(out.overflow, region_.base() + channel.out.overflow);
+    EXPECT_EQ(in.lines, region_.base() + channel.in.lines);
+    EXPECT_EQ(in.overflow, region_.base() + channel.in.overflow);
+    EXPECT_EQ(out.slots, GetParam().slots);
+    EXPECT_EQ(in.position, 0u);
+    EXPECT_EQ(reinterpret_cast<std::uint8_t*>(region_.state(number)),
+              region_.base() + channel.state);
+  }
+  const std::uint64_t calls =
+      std::uint64_t{GetParam().arrived_calls} + GetParam().own_calls;
+  if (calls > 0) {
+    EXPECT_EQ(reinterpret_cast<std::uint8_t*>(
+                  region_.call_word(static_cast<std::uint32_t>(calls - 1))),
+              region_.base() + region_.process()->call_words +
+                  (calls - 1) * sizeof(lh_call_word));
+  }
+  EXPECT_EQ(reinterpret_cast<std::uint8_t*>(region_.hint(0)),
+            region_.base() + region_.endpoint(0)->hint);
+}
+
+TEST_P(RegionTest, IsDownUntilItIsReady) {
+  const lh_info& info = *region_.info();
+  EXPECT_EQ(info.status, LH_STATUS_DOWN);
+  region_.Ready();
+  EXPECT_EQ(info.status, LH_STATUS_READY);
+  EXPECT_EQ(info.device_epoch, 1u);
+  EXPECT_EQ(region_.process()->epoch, 1u);
+  region_.Down();
+  EXPECT_EQ(info.status, LH_STATUS_DOWN);
+  region_.Ready();
+  EXPECT_EQ(info.device_epoch, 2u);
+  EXPECT_EQ(region_.process()->epoch, 2u);
+}
+
+TEST(RegionSizeTest, HoldsTheMostThatOptionsAllow) {
+  const RegionOptions most = {.endpoints = 65'535, .slots = 8};
+  // Four lanes of eight slots: the arithmetic has to be in 64 bits.
+  EXPECT_GT(Region::Size(most),
+            std::uint64_t{65'535} * 4 * 8 * (LH_LINE_SIZE + 1312));
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

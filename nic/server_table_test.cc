@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "nic/server_table.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nic/testing/memory_wire.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::MemoryNetwork;
+using testing::TestAddress;
+
+class ServerTableTest : public ::testing::Test {
+ protected:
+  // The method that a call over the listener is for; null if there is none.
+  const MethodTarget* Find(std::uint32_t listener, std::uint64_t method) {
+    closing_ = false;
+    return table_.Find(listener, method, &closing_);
+  }
+
+  MemoryNetwork network_{1};
+  std::unique_ptr<WireFactory> wires_ = network_.Host(TestAddress(1));
+  ServerTable table_{*wires_};
+  bool closing_ = false;
+};
+
+TEST_F(ServerTableTest, FindsMethodsByListener) {
+  const std::uint64_t a = table_.Open();
+  const std::uint64_t b = table_.Open();
+  EXPECT_NE(a, b);
+  ASSERT_TRUE(table_.AddMethod(a, 7, "/a.A/Do", 1, 2, 3).ok());
+  ASSERT_TRUE(table_.AddMethod(b, 7, "/b.B/Do", 4, 5, 6).ok());
+  const auto at_a = table_.Listen(a, TestAddress(1, 100));
+  const auto at_b = table_.Listen(b, TestAddress(1, 0));
+  ASSERT_TRUE(at_a.ok() && at_b.ok());
+  EXPECT_EQ(*at_a, TestAddress(1, 100));
+  EXPECT_NE(at_b->port(), 0);
+  ASSERT_EQ(table_.listener_count(), 2u);
+  EXPECT_EQ(table_.wire(0)->local(), *at_a);
+  EXPECT_EQ(table_.wire(1)->local(), *at_b);
+
+  const MethodTarget* const first = Find(0, 7);
+  ASSERT_NE(first, nullptr);
+  EXPECT_FALSE(closing_);
+  EXPECT_EQ(first->code, 1u);
+  EXPECT_EQ(first->data, 2u);
+  EXPECT_EQ(first->index, 3u);
+  EXPECT_EQ(first->server, lh_handle_index(a));
+  const MethodTarget* const second = Find(1, 7);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->code, 4u);
+  EXPECT_EQ(second->server, lh_handle_index(b));
+  EXPECT_EQ(Find(0, 8), nullptr);
+  EXPECT_FALSE(closing_);
+}
+
+TEST_F(ServerTableTest, OneServerListensAtManyPlaces) {
+  const std::uint64_t server = table_.Open();
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 101)).ok());
+  ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
+  EXPECT_NE(Find(0, 7), nullptr);
+  EXPECT_EQ(Find(0, 7), Find(1, 7));
+}
+
+TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
+  const std::uint64_t server = table_.Open();
+  ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
+  const absl::Status again =
+      table_.AddMethod(server, 7, "/a.A/Do", 9, 9, 9);
+  EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
+  const absl::Status collision =
+      table_.AddMethod(server, 7, "/b.B/Other", 9, 9, 9);
+  EXPECT_EQ(collision.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_NE(collision.message().find("/a.A/Do"), absl::string_view::npos);
+  EXPECT_NE(collision.message().find("/b.B/Other"), absl::string_view::npos);
+  EXPECT_NE(collision.message(), again.message());
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
+  EXPECT_EQ(Find(0, 7)->code, 1u) << "the first one stays";
+}
+
+TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
+  const std::uint64_t server = table_.Open();
+  ASSERT_TRUE(table_.Close(server, {.channel = 1, .command = 2}).ok());
+  for (const std::uint64_t handle : std::vector<std::uint64_t>{
+           server, 0, ~std::uint64_t{0},
+           lh_handle(lh_handle_index(server), lh_handle_generation(server) + 1),
+           lh_handle(lh_handle_index(server) + 1, 1)}) {
+    EXPECT_EQ(table_.AddMethod(handle, 1, "/a.A/Do", 1, 2, 3).code(),
+              absl::StatusCode::kNotFound);
+    EXPECT_EQ(table_.Listen(handle, TestAddress(1, 0)).status().code(),
+              absl::StatusCode::kNotFound);
+    EXPECT_EQ(table_.Close(handle, {}).code(), absl::StatusCode::kNotFound);
+  }
+  EXPECT_EQ(table_.listener_count(), 0u);
+}
+
+TEST_F(ServerTableTest, PassesOnWhyItCannotListen) {
+  const std::uint64_t server = table_.Open();
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
+  EXPECT_EQ(table_.Listen(server, TestAddress(1, 100)).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(table_.Listen(server, TestAddress(2, 100)).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(table_.listener_count(), 1u);
+}
+
+TEST_F(ServerTableTest, ClosesOnceNoCallIsInWork) {
+  const std::uint64_t server = table_.Open();
+  ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
+  ASSERT_TRUE(table_.Listen(server, TestAddress(1, 101)).ok());
+  table_.CallStarted(lh_handle_index(server));
+  table_.CallStarted(lh_handle_index(server));
+
+  ServerTable::Closing closing = {};
+  std::vector<std::uint32_t> listeners;
+  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners)) << "it is open";
+  ASSERT_TRUE(table_.Close(server, {.channel = 5, .command = 6}).ok());
+  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners));
+  Find(0, 7);
+  EXPECT_TRUE(closing_);
+  table_.CallEnded(lh_handle_index(server));
+  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners));
+  table_.CallEnded(lh_handle_index(server));
+  ASSERT_TRUE(table_.TakeClosed(&closing, &listeners));
+  EXPECT_EQ(closing.channel, 5u);
+  EXPECT_EQ(closing.command, 6u);
+  EXPECT_EQ(listeners, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners)) << "twice";
+
+  // Calls that still come are refused until the listener is gone.
+  EXPECT_EQ(Find(0, 7), nullptr);
+  EXPECT_TRUE(closing_);
+  for (const std::uint32_t listener : listeners) {
+    table_.RemoveListener(listener);
+    EXPECT_EQ(table_.wire(listener), nullptr);
+  }
+}
+
+TEST_F(ServerTableTest, ClosesEachOfSeveral) {
+  const std::uint64_t a = table_.Open();
+  const std::uint64_t b = table_.Open();
+  const std::uint64_t c = table_.Open();
+  ASSERT_TRUE(table_.Listen(b, TestAddress(1, 100)).ok());
+  ASSERT_TRUE(table_.Listen(a, TestAddress(1, 101)).ok());
+  ASSERT_TRUE(table_.Close(b, {.channel = 1, .command = 2}).ok());
+  ASSERT_TRUE(table_.Close(a, {.channel = 1, .command = 1}).ok());
+  std::vector<std::uint64_t> commands;
+  std::vector<std::uint32_t> listeners;
+  ServerTable::Closing closing = {};
+  while (table_.TakeClosed(&closing, &listeners)) {
+    commands.push_back(closing.command);
+    ASSERT_EQ(listeners.size(), 1u);
+    EXPECT_EQ(listeners[0], closing.command == 1 ? 1u : 0u);
+    table_.RemoveListener(listeners[0]);
+    listeners.clear();
+  }
+  EXPECT_EQ(commands.size(), 2u);
+  EXPECT_TRUE(table_.AddMethod(c, 1, "/c.C/Do", 1, 2, 3).ok()) << "c is open";
+}
+
+TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
+  const std::uint64_t old = table_.Open();
+  ASSERT_TRUE(table_.AddMethod(old, 7, "/a.A/Do", 1, 2, 3).ok());
+  ASSERT_TRUE(table_.Listen(old, TestAddress(1, 100)).ok());
+  ASSERT_TRUE(table_.Close(old, {}).ok());
+  ServerTable::Closing closing = {};
+  std::vector<std::uint32_t> listeners;
+  ASSERT_TRUE(table_.TakeClosed(&closing, &listeners));
+  table_.RemoveListener(0);
+
+  const std::uint64_t fresh = table_.Open();
+  EXPECT_NE(fresh, old);
+  // The port, the listener's number and the methods' ids are free again.
+  ASSERT_TRUE(table_.Listen(fresh, TestAddress(1, 100)).ok());
+  EXPECT_EQ(table_.listener_count(), 1u);
+  EXPECT_EQ(Find(0, 7), nullptr);
+  EXPECT_FALSE(closing_);
+  EXPECT_TRUE(table_.AddMethod(fresh, 7, "/b.B/Do", 4, 5, 6).ok());
+  EXPECT_EQ(Find(0, 7)->code, 4u);
+  EXPECT_EQ(table_.Close(old, {}).code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/testing/host_side.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace lauberhorn::nic::testing {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+}  // namespace
+
+RegionMemory::RegionMemory(const RegionOptions& options)
+    : size_((Region::Size(options) + kPage - 1) / kPage * kPage),
+      memory_(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, size_))) {
+  if (memory_ == nullptr) throw std::bad_alloc();
+  std::memset(memory_.get(), 0, size_);
+}
+
+void RegionMemory::Free::operator()(std::uint8_t* memory) const {
+  std::free(memory);
+}
+
+HostChannel::HostChannel(std::uint8_t* base, std::uint32_t endpoint,
+                         Which which) {
+  const auto* const info = reinterpret_cast<const lh_info*>(base);
+  const auto* const process =
+      reinterpret_cast<const lh_process_layout*>(base + info->processes);
+  const auto* const endpoints =
+      reinterpret_cast<const lh_endpoint_layout*>(base + process->endpoints);
+  const lh_channel_layout& layout = which == Which::kServe
+                                        ? endpoints[endpoint].serve
+                                        : endpoints[endpoint].call;
+  const auto lane = [&](const lh_lane_layout& at) {
+    return lh_lane{.lines = base + at.lines,
+                   .overflow = base + at.overflow,
+                   .line_stride = info->line_stride,
+                   .overflow_size = info->overflow_size,
+                   .slots = info->slots,
+                   .position = 0,
+                   .held = 0};
+  };
+  channel_.out = lane(layout.out);
+  channel_.in = lane(layout.in);
+  auto* const state = reinterpret_cast<lh_channel_state*>(base + layout.state);
+  auto* const bell = reinterpret_cast<lh_bell_line*>(base + process->bell);
+  channel_.bell = {
+      .watched = &state->watched,
+      .asleep = const_cast<__u64*>(&info->asleep),
+      .bits = &bell[layout.bell / LH_BELL_BITS]
+                   .bits[layout.bell % LH_BELL_BITS / 64],
+      .mask = std::uint64_t{1} << layout.bell % 64,
+      .asymmetric = (info->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0};
+}
+
+bool HostChannel::Put(lh_message header, absl::string_view payload,
+                      bool length_as_given) {
+  const std::uint32_t slot = channel_.out.position;
+  lh_line* const line = lh_put_begin(&channel_.out);
+  if (line == nullptr) return false;
+  if (!length_as_given) {
+    header.length = static_cast<std::uint32_t>(payload.size());
+  }
+  header.word = line->header.word;
+  line->header = header;
+  const std::size_t in_line =
+      std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
+  if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);
+  if (payload.size() > in_line) {
+    std::memcpy(lh_lane_overflow(&channel_.out, slot), payload.data() + in_line,
+                payload.size() - in_line);
+  }
+  lh_waiter waiter = {};
+  waiter.ring = [](void* rings) { ++*static_cast<int*>(rings); };
+  waiter.context = &rings_;
+  lh_put(&channel_, line, &waiter);
+  return true;
+}
+
+bool HostChannel::Take(TakenMessage* message) {
+  const std::uint32_t slot = channel_.in.position;
+  lh_line* const line = lh_take(&channel_.in);
+  if (line == nullptr) return false;
+  message->header = line->header;
+  const std::size_t length = line->header.length;
+  const std::size_t in_line = std::min<std::size_t>(length, LH_INLINE_SIZE);
+  message->payload.assign(reinterpret_cast<const char*>(line->payload),
+                          in_line);
+  if (length > in_line) {
+    message->payload.append(reinterpret_cast<const char*>(
+                                lh_lane_overflow(&channel_.in, slot)),
+                            length - in_line);
+  }
+  lh_release(&channel_.in, line);
+  return true;
+}
+
+}  // namespace lauberhorn::nic::testing

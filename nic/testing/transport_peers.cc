@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/testing/transport_peers.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "nic/testing/host_side.h"
+
+namespace lauberhorn::nic::testing {
+namespace {
+
+std::unique_ptr<Wire> Listen(MemoryNetwork& network, const Address& address) {
+  absl::StatusOr<std::unique_ptr<Wire>> wire =
+      network.Host(address)->Listen(address);
+  EXPECT_TRUE(wire.ok()) << wire.status();
+  return *std::move(wire);
+}
+
+// Gives each packet that has arrived to `handle`, unless it is malformed.
+template <typename Handle>
+void Drain(Wire& wire, Counters& counters, Handle handle) {
+  std::uint8_t buffer[LH_PACKET_MAX + 1];
+  Address from;
+  while (const std::size_t size = wire.Receive(absl::MakeSpan(buffer), &from)) {
+    counters.packets_received.Add();
+    const absl::optional<Packet> packet = ParsePacket({buffer, size});
+    if (packet.has_value()) {
+      handle(*packet, from);
+    } else {
+      counters.packets_malformed.Add();
+    }
+  }
+}
+
+}  // namespace
+
+Secret TestSecret(std::uint8_t number) {
+  Secret secret;
+  secret.fill(number);
+  return secret;
+}
+
+lh_packet PacketOf(std::uint8_t type) {
+  lh_packet header = {};
+  header.type = type;
+  return header;
+}
+
+lh_open RawPeer::Received::open() const {
+  lh_open open = {};
+  EXPECT_EQ(payload.size(), sizeof(open));
+  std::memcpy(&open, payload.data(), std::min(payload.size(), sizeof(open)));
+  return open;
+}
+
+RawPeer::RawPeer(MemoryNetwork& network, const Address& address)
+    : wire_(Listen(network, address)) {}
+
+void RawPeer::Send(const Address& to, const lh_packet& header,
+                   absl::string_view payload) {
+  std::uint8_t bytes[LH_PACKET_MAX];
+  const std::size_t size = SealPacket(header, Bytes(payload), bytes);
+  wire_->Send(to, {bytes, size});
+}
+
+void RawPeer::SendOpen(const Address& to, std::uint8_t type,
+                       const lh_open& open) {
+  Send(to, PacketOf(type),
+       {reinterpret_cast<const char*>(&open), sizeof(open)});
+}
+
+std::vector<RawPeer::Received> RawPeer::Receive() {
+  std::vector<Received> received;
+  Counters counters;
+  Drain(*wire_, counters, [&](const Packet& packet, const Address& from) {
+    received.push_back({packet.header, Text(packet.payload), from});
+  });
+  EXPECT_EQ(counters.packets_malformed.value(), 0u);
+  return received;
+}
+
+TestServer::TestServer(MemoryNetwork& network, const Address& address,
+                       std::uint32_t sessions, const Secret& secret)
+    : wire_(Listen(network, address)),
+      transport_(absl::make_unique<ServerTransport>(
+          sessions, secret, counters,
+          static_cast<ServerTransport::Handler&>(*this))) {}
+
+void TestServer::Poll(Nanos now) {
+  now_ = now;
+  Drain(*wire_, counters, [&](const Packet& packet, const Address& from) {
+    transport_->OnPacket(packet, from, *wire_, 0, now);
+  });
+}
+
+void TestServer::Reply(std::uint32_t call, std::uint8_t status,
+                       absl::string_view text, Nanos now) {
+  transport_->Reply(calls[call].reply_to, status, Bytes(text), now);
+}
+
+std::uint32_t TestServer::OnCall(const IncomingCall& call) {
+  const auto number = static_cast<std::uint32_t>(calls.size());
+  calls.push_back({.reply_to = call.reply_to,
+                   .listener = call.listener,
+                   .method = call.method,
+                   .deadline = call.deadline,
+                   .payload = Text(call.payload)});
+  if (answer) answer(number, now_);
+  return number;
+}
+
+void TestServer::OnCallDropped(std::uint32_t call) {
+  ++calls.at(call).dropped;
+}
+
+TestClient::TestClient(MemoryNetwork& network, const Address& host,
+                       std::uint32_t calls, std::uint32_t peers,
+                       const Secret& secret)
+    : wires_(network.Host(host)),
+      transport_(absl::make_unique<ClientTransport>(
+          calls, peers, secret, *wires_, counters,
+          static_cast<ClientTransport::Handler&>(*this))) {}
+
+void TestClient::Poll(Nanos now) {
+  if (Wire* const wire = transport_->wire()) {
+    Drain(*wire, counters, [&](const Packet& packet, const Address& from) {
+      transport_->OnPacket(packet, from, now);
+    });
+  }
+  transport_->Expire(now);
+  EXPECT_GT(transport_->Next(), now) << "due things were left";
+}
+
+void TestClient::OnCallEnded(std::uint32_t call, std::uint8_t status,
+                             absl::Span<const std::uint8_t> payload) {
+  EXPECT_FALSE(transport_->IsOpen(call)) << "its number is not free";
+  ended.push_back({call, status, Text(payload)});
+}
+
+}  // namespace lauberhorn::nic::testing

@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Both ends of the transport under seeded random schedules: a network that loses,
+// repeats, reorders, delays, cuts and corrupts packets; servers that restart and
+// answer late; calls with and without deadlines, cancelled and disconnected. What
+// holds in every one of them: a call ends exactly once, runs at most once, and its
+// answer is its own.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nic/client_transport.h"
+#include "nic/testing/host_side.h"
+#include "nic/testing/memory_wire.h"
+#include "nic/testing/transport_peers.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::Bytes;
+using testing::MemoryNetwork;
+using testing::TestAddress;
+using testing::TestClient;
+using testing::TestSecret;
+using testing::TestServer;
+
+constexpr int kSeeds = 1000;
+constexpr std::uint32_t kNumbers = 24;  // calls that may be open at a time
+constexpr int kSteps = 150;
+constexpr std::uint8_t kOk = 0;
+constexpr std::uint8_t kDeadlineExceeded = 4;
+constexpr std::uint8_t kUnavailable = 14;
+
+// What happened in all schedules, so that none of it is missing unnoticed.
+struct Seen {
+  std::map<std::uint8_t, int> statuses;
+  std::uint64_t retransmissions = 0;
+  std::uint64_t probes = 0;
+  std::uint64_t resets = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t dropped = 0;
+};
+
+class Storm {
+ public:
+  explicit Storm(std::uint64_t seed)
+      : random_(seed), network_(seed), open_(kNumbers, kNoCall) {
+    network_.set_faults({.loss = Below(400),
+                         .duplication = Below(300),
+                         .reordering = Below(300),
+                         .corruption = Below(100),
+                         .truncation = Below(100),
+                         .min_delay = 0,
+                         .max_delay = Below(3) == 0 ? 0 : DelayBelow(kSecond)});
+    StartServer();
+    Connect();
+  }
+
+  void Run(Seen* seen) {
+    for (int step = 0; step < kSteps; ++step) Step();
+    // From now on the network is whole and a server is there: all must end.
+    network_.set_faults({});
+    if (server_ == nullptr) StartServer();
+    const Nanos limit = now_ + 100 * kSecond;
+    while (OpenCalls() > 0 && now_ < limit) {
+      Pass(std::min(NextEvent(), limit) - now_);
+    }
+    EXPECT_EQ(OpenCalls(), 0) << "calls that never end";
+    CheckRuns();
+    Pass(10 * kSecond);
+    EXPECT_EQ(client_.transport().Next(), kNever) << "an idle client has a timer";
+    seen->retransmissions += client_.counters.retransmissions.value();
+    seen->probes += client_.counters.probes.value();
+    seen->resets += client_.counters.resets_received.value();
+    for (const auto& [status, count] : statuses_) {
+      seen->statuses[status] += count;
+    }
+    CountServer();
+    seen->duplicates += duplicates_;
+    seen->dropped += dropped_;
+  }
+
+ private:
+  static constexpr int kNoCall = -1;
+
+  struct CallRecord {
+    std::string payload;
+    Nanos deadline;
+    int runs = 0;
+    int ends = 0;
+    TestClient::Ended end = {};
+  };
+
+  unsigned Below(unsigned bound) {
+    return static_cast<unsigned>(random_() % bound);
+  }
+  // Short ones as often as long ones.
+  Nanos DelayBelow(Nanos bound) {
+    return random_() % (std::max<Nanos>(bound >> Below(12), 1));
+  }
+
+  void StartServer() {
+    server_ = std::make_unique<TestServer>(
+        network_, TestAddress(1, 100), 3,
+        TestSecret(static_cast<std::uint8_t>(10 + restarts_++)));
+    server_->answer = [this](std::uint32_t number, Nanos now) {
+      // The payload says which call it is.
+      const std::string& payload = server_->calls[number].payload;
+      const auto id = static_cast<std::size_t>(std::stoi(payload));
+      ASSERT_LT(id, records_.size());
+      EXPECT_EQ(payload, records_[id].payload) << "wrong bytes";
+      EXPECT_EQ(++records_[id].runs, 1) << "call " << id << " ran twice";
+      if (Below(3) == 0) {
+        server_->Reply(number, kOk, payload + "!", now);
+      } else {
+        answers_.emplace(now + DelayBelow(4 * kSecond), number);
+      }
+    };
+  }
+
+  void CountServer() {
+    if (server_ == nullptr) return;
+    duplicates_ += server_->counters.calls_duplicate.value();
+    for (const TestServer::Call& call : server_->calls) {
+      EXPECT_LE(call.dropped, 1);
+      dropped_ += call.dropped;
+    }
+  }
+
+  void StopServer() {
+    CountServer();
+    server_.reset();
+    answers_.clear();
+  }
+
+  void Connect() {
+    const auto peer = client_.transport().Connect(TestAddress(1, 100));
+    ASSERT_TRUE(peer.ok()) << peer.status();
+    peer_ = *peer;
+  }
+
+  void Call() {
+    const auto number = static_cast<std::uint32_t>(
+        std::find(open_.begin(), open_.end(), kNoCall) - open_.begin());
+    if (number == kNumbers) return;
+    CallRecord record;
+    record.payload = std::to_string(records_.size());
+    record.payload.resize(record.payload.size() + Below(kMaxPayload - 10), ' ');
+    record.deadline = Below(2) == 0 ? kNever : now_ + DelayBelow(8 * kSecond);
+    records_.push_back(record);
+    open_[number] = static_cast<int>(records_.size()) - 1;
+    client_.transport().Call(number,
+                             {.peer = peer_,
+                              .method = 1,
+                              .deadline = record.deadline,
+                              .wait_for_ready = Below(3) == 0,
+                              .payload = Bytes(record.payload)},
+                             now_);
+    TakeEnded();
+  }
+
+  void Step() {
+    const unsigned what = Below(100);
+    if (what < 60) {
+      Call();
+    } else if (what < 66) {
+      const std::uint32_t number = Below(kNumbers);
+      if (client_.transport().IsOpen(number)) {
+        client_.transport().Cancel(number, now_);
+      }
+    } else if (what < 67) {
+      EXPECT_TRUE(client_.transport().Disconnect(peer_, now_).ok());
+      Connect();
+    } else if (what < 69) {
+      StopServer();
+    } else if (server_ == nullptr) {
+      StartServer();
+    }
+    TakeEnded();
+    Pass(Below(50) == 0 ? 20 * kSecond : DelayBelow(2 * kSecond));
+  }
+
+  Nanos NextEvent() const {
+    return std::min({client_.transport().Next(), network_.Next(),
+                     answers_.empty() ? kNever : answers_.begin()->first});
+  }
+
+  void Pass(Nanos time) {
+    const Nanos until = now_ + time;
+    for (;;) {
+      now_ = std::max(now_, std::min(NextEvent(), until));
+      network_.Advance(now_);
+      while (!answers_.empty() && answers_.begin()->first <= now_) {
+        const std::uint32_t number = answers_.begin()->second;
+        answers_.erase(answers_.begin());
+        // Some that were dropped meanwhile, too: these must reach nobody.
+        server_->Reply(number, kOk, server_->calls[number].payload + "!", now_);
+      }
+      if (server_ != nullptr) server_->Poll(now_);
+      client_.Poll(now_);
+      TakeEnded();
+      if (now_ >= until && NextEvent() > now_) return;
+    }
+  }
+
+  void TakeEnded() {
+    for (TestClient::Ended& ended : client_.ended) {
+      const int id = open_[ended.call];
+      ASSERT_NE(id, kNoCall) << "an end of no call";
+      open_[ended.call] = kNoCall;
+      CallRecord& record = records_[static_cast<std::size_t>(id)];
+      EXPECT_EQ(++record.ends, 1) << "call " << id << " ended twice";
+      EXPECT_LE(now_, std::max(record.deadline, now_)) << "too late";
+      ++statuses_[ended.status];
+      if (ended.status == kOk) {
+        EXPECT_EQ(ended.text, record.payload + "!") << "wrong bytes";
+        EXPECT_EQ(record.runs, 1);
+      }
+      if (ended.status == kDeadlineExceeded) {
+        EXPECT_GE(now_, record.deadline);
+      }
+      record.end = std::move(ended);
+    }
+    client_.ended.clear();
+    for (const int id : open_) {
+      if (id == kNoCall) continue;
+      EXPECT_GT(records_[static_cast<std::size_t>(id)].deadline, now_)
+          << "call " << id << " is open after its deadline";
+    }
+  }
+
+  int OpenCalls() const {
+    return static_cast<int>(open_.size() -
+                            std::count(open_.begin(), open_.end(), kNoCall));
+  }
+
+  void CheckRuns() const {
+    for (const CallRecord& record : records_) {
+      EXPECT_EQ(record.ends, 1);
+      const bool not_sent =
+          record.end.text.find("is the server running") != std::string::npos ||
+          record.end.text.find("could be sent") != std::string::npos;
+      if (not_sent) {
+        EXPECT_EQ(record.runs, 0) << record.end.text;
+      } else if (record.end.status == kUnavailable) {
+        EXPECT_NE(record.end.text.find("may have run"), std::string::npos);
+      }
+    }
+  }
+
+  std::mt19937_64 random_;
+  MemoryNetwork network_;
+  std::unique_ptr<TestServer> server_;
+  TestClient client_{network_, TestAddress(2), kNumbers, 2, TestSecret(1)};
+  std::vector<int> open_;  // of each number: which record
+  std::vector<CallRecord> records_;
+  std::multimap<Nanos, std::uint32_t> answers_;  // of the server, to come
+  std::map<std::uint8_t, int> statuses_;
+  std::uint64_t peer_ = 0;
+  std::uint64_t duplicates_ = 0;
+  std::uint64_t dropped_ = 0;
+  int restarts_ = 0;
+  Nanos now_ = 1000 * kSecond;
+};
+
+TEST(TransportStormTest, EveryCallEndsOnceRunsAtMostOnceAndGetsItsAnswer) {
+  Seen seen;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Storm(seed).Run(&seen);
+    if (HasFatalFailure() || HasNonfatalFailure()) return;
+  }
+  EXPECT_EQ(seen.statuses.size(), 4u)
+      << "OK, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE";
+  for (const auto& [status, count] : seen.statuses) {
+    RecordProperty("status_" + std::to_string(status), count);
+    EXPECT_GT(count, kSeeds) << int{status};
+  }
+  EXPECT_GT(seen.retransmissions, 1u * kSeeds);
+  EXPECT_GT(seen.probes, 1u * kSeeds);
+  EXPECT_GT(seen.resets, kSeeds / 10u);
+  EXPECT_GT(seen.duplicates, 1u * kSeeds);
+  EXPECT_GT(seen.dropped, 1u * kSeeds);
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

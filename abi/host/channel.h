@@ -112,7 +112,7 @@ static inline struct lh_line *lh_put_begin(struct lh_lane *out)
  */
 static inline void lh_put_end(struct lh_lane *out, struct lh_line *line)
 {
-	__u64 word = line->header.word;
+	__u64 word = lh_load_acquire(&line->header.word);
 
 	lh_edge_put(&line->header.word, word);
 	lh_lane_advance(out);
@@ -291,7 +291,7 @@ static inline struct lh_line *lh_take(struct lh_lane *in)
  */
 static inline void lh_release(struct lh_lane *in, struct lh_line *line)
 {
-	__u64 word = line->header.word;
+	__u64 word = lh_load_acquire(&line->header.word);
 
 	lh_edge_release(&line->header.word, word);
 	in->held--;
@@ -334,8 +334,8 @@ static inline int lh_unpark(struct lh_lane *in)
  * lh_close() - say that nobody takes from this lane any more
  * @in: the host's view of an `in` lane
  *
- * Return: true if the lane is closed now. False: a message came first; take
- * it, deal with it, and close again.
+ * Return: true if the lane is closed now. False: a message came first, or the
+ * slot is still held; take it, deal with it, release it, and close again.
  */
 static inline int lh_close(struct lh_lane *in)
 {
@@ -358,6 +358,19 @@ static inline int lh_is_closed(const struct lh_lane *in)
 {
 	return lh_state(lh_load_acquire(&lh_lane_next(in)->header.word)) ==
 	       LH_CLOSED;
+}
+
+/**
+ * lh_holds_next() - whether the slot of the next message is still held
+ * @in: the host's view of an `in` lane
+ *
+ * Possible with fewer than D-1 slots held, if a younger one was released before
+ * it. Nothing comes until it is released.
+ */
+static inline int lh_holds_next(const struct lh_lane *in)
+{
+	return lh_state(lh_load_acquire(&lh_lane_next(in)->header.word)) ==
+	       LH_TAKEN;
 }
 
 /* Host, both lanes */
@@ -411,7 +424,7 @@ static inline void lh_put(struct lh_channel *channel, struct lh_line *line,
  *
  * Return: its line, to be given back with lh_release(). NULL: the waiter left
  * and, after one more look, there still is none; the lane is closed; or D-1
- * slots are held.
+ * slots, or the slot of the next message, are held.
  */
 static inline struct lh_line *lh_get(struct lh_lane *in,
 				     const struct lh_waiter *waiter)
@@ -427,7 +440,7 @@ static inline struct lh_line *lh_get(struct lh_lane *in,
 			continue;
 		parked = lh_park(in);
 		if (!parked) {
-			if (lh_is_closed(in))
+			if (lh_is_closed(in) || lh_holds_next(in))
 				return NULL;
 			continue;
 		}

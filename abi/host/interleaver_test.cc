@@ -45,12 +45,12 @@ class Program : public Scenario {
 
   // What all fibers have written, and memory.
   std::string Text() const {
-    std::string text;
+    std::ostringstream text;
     for (const std::ostringstream& result : results_) {
-      text += result.str() + "|";
+      text << result.str() << "|";
     }
-    for (Word word : memory) text += " " + std::to_string(word);
-    return text;
+    for (Word word : memory) text << " " << word;
+    return text.str();
   }
 
   std::set<std::string> outcomes;
@@ -266,7 +266,7 @@ TEST(SearchTest, ReductionKeepsAllOutcomes) {
   int several = 0;
   uint64_t all = 0;
   uint64_t reduced = 0;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 100; ++i) {
     std::vector<Program::Body> bodies;
     const unsigned fibers = 2 + below(2);
     for (unsigned fiber = 0; fiber < fibers; ++fiber) {
@@ -300,8 +300,8 @@ TEST(SearchTest, ReductionKeepsAllOutcomes) {
     }
   }
   // The programs are worth comparing, and the reduction reduces.
-  EXPECT_GT(stuck, 20);
-  EXPECT_GT(several, 40);
+  EXPECT_GT(stuck, 10);
+  EXPECT_GT(several, 20);
   EXPECT_LT(reduced * 4, all);
 }
 

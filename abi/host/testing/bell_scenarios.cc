@@ -103,14 +103,13 @@ class PutAndRing : public ChannelWorld {
 // threads, each with a channel, share the bell's word.
 class TwoRingOneBell : public ChannelWorld {
  public:
-  TwoRingOneBell(int slots, Misuse misuse, int messages)
-      : ChannelWorld(2, slots, misuse), messages_(messages) {}
+  TwoRingOneBell(int slots, Misuse misuse) : ChannelWorld(2, slots, misuse) {}
 
   void Start(Interleaver& search) override {
     Reset(search, false);
     memory().watched[0] = memory().watched[1] = 0;
     search.Spawn("NIC", [this] {
-      for (int left = 2 * messages_; left > 0;) {
+      for (int left = 3; left > 0;) {
         run().Await({{&memory().bits, kAnyBit}});
         if (Misused(Misuse::kLookBeforeBits)) {
           left -= CollectFrom(3);
@@ -120,8 +119,11 @@ class TwoRingOneBell : public ChannelWorld {
         }
       }
     });
-    search.Spawn("host 0", [this] { Put(serve(), 10); });
-    search.Spawn("host 1", [this] { Put(call(), 20); });
+    search.Spawn("host 0", [this] {
+      PutHost(serve(), 10);
+      PutHost(serve(), 11);
+    });
+    search.Spawn("host 1", [this] { PutHost(call(), 20); });
   }
 
  private:
@@ -135,14 +137,6 @@ class TwoRingOneBell : public ChannelWorld {
     }
     return collected;
   }
-
-  void Put(Channel& channel, int first) {
-    for (int i = 0; i < messages_; ++i) {
-      PutHost(channel, static_cast<Word>(first + i));
-    }
-  }
-
-  const int messages_;
 };
 
 }  // namespace
@@ -168,7 +162,7 @@ void AddBellScenarios(int slots, Misuse misuse,
                          slots, misuse, 2, Leaving{true, true, asymmetric})});
   }
   list->push_back({"two ring one bell" + suffix,
-                   std::make_unique<TwoRingOneBell>(slots, misuse, 2)});
+                   std::make_unique<TwoRingOneBell>(slots, misuse)});
 }
 
 }  // namespace lauberhorn::testing

@@ -144,7 +144,8 @@ void AddEndpointScenarios(int slots, Misuse misuse,
        std::make_unique<Exchange>(slots, misuse, 2, true, false)});
   list->push_back(
       {"exchange with a NIC that sleeps, asymmetric fences" + suffix,
-       std::make_unique<Exchange>(slots, misuse, 2, true, true)});
+       std::make_unique<Exchange>(slots, misuse, slots == 2 ? 2 : 1, true,
+                                  true)});
   list->push_back({"nested call" + suffix,
                    std::make_unique<NestedCall>(slots, misuse, false)});
   list->push_back({"nested call, leaves" + suffix,

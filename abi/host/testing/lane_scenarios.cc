@@ -85,6 +85,38 @@ class HoldSeveral : public ChannelWorld {
   std::vector<lh_line*> lines_;
 };
 
+// The host holds one slot while it takes and releases all others: it is told that
+// nothing can come, and goes on once it has released it.
+class HoldTheNext : public ChannelWorld {
+ public:
+  explicit HoldTheNext(int slots) : ChannelWorld(1, slots) {}
+
+  void Start(Interleaver& search) override {
+    Reset(search, false);
+    search.Spawn("NIC", [this] {
+      for (int i = 1; i <= slots() + 1; ++i) {
+        WaitForRoomNic(serve());
+        DeliverNic(serve(), static_cast<Word>(i));
+      }
+    });
+    search.Spawn("host", [this] {
+      lh_line* held = GetHost(serve());
+      Took(serve().in, Read(serve().host.in, held));
+      int finished = 0;
+      // With D = 2 it may hold no second one.
+      while (slots() > 2 && finished < slots() - 1) {
+        FinishHost(serve(), GetHost(serve()));
+        ++finished;
+      }
+      if (GetHost(serve())) run().Fail("a message in a slot that is held");
+      lh_release(&serve().host.in, held);
+      for (; finished < slots(); ++finished) {
+        FinishHost(serve(), GetHost(serve()));
+      }
+    });
+  }
+};
+
 // The NIC stages as much as there is room for, takes back what it can, newest
 // first, and gives it again: as other messages in the places of the first.
 class StageRevokeRefill : public ChannelWorld {
@@ -149,6 +181,8 @@ void AddLaneScenarios(int slots, Misuse misuse,
                    std::make_unique<DeliverTakeRelease>(slots, misuse)});
   list->push_back({"hold D-1 slots" + suffix,
                    std::make_unique<HoldSeveral>(slots)});
+  list->push_back({"hold the next slot" + suffix,
+                   std::make_unique<HoldTheNext>(slots)});
   list->push_back({"stage, revoke, refill" + suffix,
                    std::make_unique<StageRevokeRefill>(slots, misuse)});
 }

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Channels of the gRPC-compatible API: a native client, made by the first call.
+//
+// Locking: none while a name is resolved, so that one slow resolver call does
+// not hold up threads with a shorter deadline; of several clients that were
+// made at the same time the first one stays. Ordering: connected_ is stored
+// with release after client_, so who loads it with acquire sees a complete
+// client.
+#include <grpcpp/create_channel.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lauberhorn/runtime.h"
+
+namespace grpc {
+inline namespace lh_v1 {
+namespace {
+
+// Between two attempts to resolve a name, for calls that wait for it.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Seconds(5);
+
+}  // namespace
+
+absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
+  auto runtime = lauberhorn::Runtime::Default();
+  if (!runtime.ok()) return runtime.status();
+  auto client = lauberhorn::Client::Connect(*std::move(runtime), target_);
+  if (!client.ok()) return client.status();
+  absl::MutexLock lock(&mutex_);
+  if (client_ == nullptr) {
+    client_ = *std::move(client);
+    connected_.store(client_.get(), std::memory_order_release);
+  }
+  return client_.get();
+}
+
+absl::StatusOr<lauberhorn::Client*> Channel::Connect(
+    const lauberhorn::CallOptions& options) {
+  if (lauberhorn::Client* client = connected_.load(std::memory_order_acquire)) {
+    return client;
+  }
+  if (!refused_.ok()) return refused_;
+  for (absl::Duration pause = kFirstPause;;
+       pause = std::min(2 * pause, kLongestPause)) {
+    absl::StatusOr<lauberhorn::Client*> client = TryConnect();
+    if (client.ok() || !options.wait_for_ready ||
+        !absl::IsUnavailable(client.status())) {
+      return client;
+    }
+    const absl::Duration left = options.deadline - absl::Now();
+    absl::SleepFor(std::min(pause, left));
+    if (left <= pause) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("while waiting for: ", client.status().message()));
+    }
+  }
+}
+
+std::shared_ptr<Channel> CreateChannel(
+    const grpc::string& target,
+    const std::shared_ptr<ChannelCredentials>& creds) {
+  absl::Status refused;
+  if (creds == nullptr) {
+    refused = absl::InvalidArgumentError(
+        absl::StrCat("the channel to '", target,
+                     "' has null credentials; give CreateChannel() "
+                     "InsecureChannelCredentials()"));
+  }
+  return std::shared_ptr<Channel>(new Channel(target, std::move(refused)));
+}
+
+std::shared_ptr<ChannelCredentials> InsecureChannelCredentials() {
+  return std::shared_ptr<ChannelCredentials>(new ChannelCredentials());
+}
+
+}  // namespace lh_v1
+}  // namespace grpc

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: grpcpp/channel.h
+//
+// A connection to a server, made by CreateChannel() (grpcpp/create_channel.h)
+// and used through stubs:
+//
+//   std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(
+//       "localhost:50051", grpc::InsecureChannelCredentials());
+//   std::unique_ptr<Greeter::Stub> stub = Greeter::NewStub(channel);
+//
+// The first call resolves the name. A call that cannot do so fails and the next
+// tries again; with ClientContext::set_wait_for_ready() it tries until its
+// deadline. A lost server is found again without any help.
+//
+// Thread-safety: safe from any thread. Blocking: never by itself; the first
+// call also waits for the resolver of the system, which its deadline does not
+// bound. Allocation: none per call. Ownership: shared by stubs and program.
+#ifndef GRPCPP_CHANNEL_H_
+#define GRPCPP_CHANNEL_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/impl/channel_interface.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/config.h"
+#include "lauberhorn/client.h"
+
+namespace grpc {
+inline namespace lh_v1 {
+
+class Channel final : public ChannelInterface {
+ public:
+  ~Channel() override = default;
+
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+ private:
+  friend std::shared_ptr<Channel> CreateChannel(
+      const grpc::string& target,
+      const std::shared_ptr<ChannelCredentials>& creds);
+
+  // If `refused` is an error, all calls fail with it.
+  Channel(std::string target, absl::Status refused)
+      : target_(std::move(target)), refused_(std::move(refused)) {}
+
+  absl::StatusOr<lauberhorn::Client*> Connect(
+      const lauberhorn::CallOptions& options) override;
+  absl::StatusOr<lauberhorn::Client*> TryConnect();
+
+  const std::string target_;
+  const absl::Status refused_;
+  absl::Mutex mutex_;
+  std::shared_ptr<lauberhorn::Client> client_ ABSL_GUARDED_BY(mutex_);
+  // client_, once it is there; stored with release, so that calls need no lock.
+  std::atomic<lauberhorn::Client*> connected_{nullptr};
+};
+
+}  // namespace lh_v1
+}  // namespace grpc
+
+#endif  // GRPCPP_CHANNEL_H_

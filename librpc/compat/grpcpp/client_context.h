@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: grpcpp/client_context.h
+//
+// What a client says about one call besides its request. Each call needs a
+// context of its own: a second use ends the program.
+//
+//   grpc::ClientContext context;
+//   context.set_deadline(std::chrono::system_clock::now() +
+//                        std::chrono::milliseconds(50));
+//   grpc::Status status = stub->SayHello(&context, request, &reply);
+//
+// Thread-safety: belongs to one thread. Blocking: never. Allocation: none.
+// Ownership: the caller's, and must outlive the call.
+#ifndef GRPCPP_CLIENT_CONTEXT_H_
+#define GRPCPP_CLIENT_CONTEXT_H_
+
+#include <chrono>
+
+#include "grpcpp/support/config.h"
+#include "grpcpp/support/status.h"
+#include "grpcpp/support/time.h"
+#include "lauberhorn/client.h"
+
+namespace grpc {
+inline namespace lh_v1 {
+namespace internal {
+class UnaryCaller;
+}
+
+class ClientContext {
+ public:
+  ClientContext() = default;
+  ~ClientContext() = default;
+
+  ClientContext(const ClientContext&) = delete;
+  ClientContext& operator=(const ClientContext&) = delete;
+
+  // ClientContext::set_deadline()
+  //
+  // When to give up: a point in time of any type that TimePoint takes
+  // (grpcpp/support/time.h). Without it the call waits as long as it takes.
+  template <typename T>
+  void set_deadline(const T& deadline) {
+    TimePoint<T> point(deadline);
+    options_.deadline = internal::ToTime(point.raw_time());
+  }
+  std::chrono::system_clock::time_point deadline() const {
+    return Timespec2Timepoint(raw_deadline());
+  }
+  gpr_timespec raw_deadline() const {
+    return internal::ToTimespec(options_.deadline);
+  }
+
+  // ClientContext::set_wait_for_ready()
+  //
+  // Whether to wait for a server that cannot be reached instead of failing with
+  // UNAVAILABLE.
+  void set_wait_for_ready(bool wait_for_ready) {
+    options_.wait_for_ready = wait_for_ready;
+  }
+
+  // ClientContext::set_fail_fast()
+  //
+  // The old name of the opposite.
+  void set_fail_fast(bool fail_fast) { set_wait_for_ready(!fail_fast); }
+
+ private:
+  friend class internal::UnaryCaller;
+
+  // Ends the program with a clear message if there was a call before.
+  void BeginCall();
+
+  lauberhorn::CallOptions options_;
+  bool used_ = false;
+};
+
+}  // namespace lh_v1
+}  // namespace grpc
+
+#endif  // GRPCPP_CLIENT_CONTEXT_H_

@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thunks of generated code: a call that arrives, runs the handler, and is
+// answered exactly once, whatever happens.
+#include <gmock/gmock.h>
+#include <grpcpp/support/method_handler.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "echo.grpc.pb.h"
+#include "librpc/compat/testing/fake_core.h"
+
+namespace {
+
+using ::lauberhorn::testing::FakeServerCall;
+using ::testing::HasSubstr;
+
+class EchoService final : public echo::Echo::Service {
+ public:
+  grpc::Status Say(grpc::ServerContext* context, const echo::Request* request,
+                   echo::Reply* reply) override {
+    deadline = context->deadline();
+    was_cancelled = context->IsCancelled();
+    if (request->throw_exception()) throw std::runtime_error("by request");
+    if (request->fail_with() != 0) {
+      return {static_cast<grpc::StatusCode>(request->fail_with()), "failed"};
+    }
+    reply->set_text(request->text());
+    reply->set_more(request->more());
+    return grpc::Status::OK;
+  }
+
+  std::chrono::system_clock::time_point deadline;
+  bool was_cancelled = false;
+};
+
+class HandlerTest : public ::testing::Test {
+ protected:
+  void Run(FakeServerCall& call) {
+    grpc::internal::UnaryHandler::Run<echo::Echo::Service, echo::Request,
+                                      echo::Reply, &echo::Echo::Service::Say>(
+        static_cast<echo::Echo::Service*>(&service_), call);
+    EXPECT_EQ(call.answers(), 1);
+  }
+
+  absl::Status StatusOf(const echo::Request& request) {
+    const std::string bytes = request.SerializeAsString();
+    FakeServerCall call(bytes);
+    Run(call);
+    return call.status();
+  }
+
+  EchoService service_;
+  echo::Request request_;
+};
+
+TEST_F(HandlerTest, RepliesWithWhatTheHandlerWrote) {
+  request_.set_text("hello");
+  const std::string bytes = request_.SerializeAsString();
+  FakeServerCall call(bytes);
+  Run(call);
+  EXPECT_TRUE(call.status().ok());
+  echo::Reply reply;
+  ASSERT_TRUE(reply.ParseFromString(call.reply_text()));
+  EXPECT_EQ(reply.text(), "hello");
+}
+
+TEST_F(HandlerTest, AnEmptyMessageIsAMessage) {
+  FakeServerCall call("");
+  Run(call);
+  EXPECT_TRUE(call.status().ok());
+  EXPECT_EQ(call.reply_text(), "");
+}
+
+TEST_F(HandlerTest, EveryErrorKeepsItsCode) {
+  for (int code = 1; code <= 16; ++code) {
+    request_.set_fail_with(code);
+    const absl::Status status = StatusOf(request_);
+    EXPECT_EQ(static_cast<int>(status.code()), code);
+    EXPECT_EQ(status.message(), "failed");
+  }
+}
+
+TEST_F(HandlerTest, ANumberThatIsNoCodeIsUnknown) {
+  for (const int number : {-1, 17, 31}) {
+    request_.set_fail_with(number);
+    EXPECT_TRUE(absl::IsUnknown(StatusOf(request_))) << number;
+  }
+}
+
+TEST_F(HandlerTest, AHandlerThatThrowsIsUnknown) {
+  request_.set_throw_exception(true);
+  const absl::Status status = StatusOf(request_);
+  EXPECT_TRUE(absl::IsUnknown(status));
+  EXPECT_EQ(status.message(), "the handler threw an exception");
+}
+
+TEST_F(HandlerTest, AMalformedRequestIsInternal) {
+  FakeServerCall call("\xff\xff\xff");
+  Run(call);
+  EXPECT_TRUE(absl::IsInternal(call.status()));
+  EXPECT_THAT(std::string(call.status().message()), HasSubstr("echo.Request"));
+}
+
+TEST_F(HandlerTest, AReplyThatIsTooLargeIsAnsweredOnce) {
+  // With tag and length it is more than fits.
+  request_.set_more(std::string(lauberhorn::testing::kLargestMessage, 'x'));
+  EXPECT_TRUE(absl::IsResourceExhausted(StatusOf(request_)));
+}
+
+TEST_F(HandlerTest, TheHandlerSeesDeadlineAndCancellation) {
+  const absl::Time deadline = absl::FromUnixMicros(1'900'000'000'000'007);
+  FakeServerCall call("");
+  call.set_deadline(deadline);
+  call.set_cancelled(true);
+  Run(call);
+  EXPECT_EQ(absl::FromChrono(service_.deadline), deadline);
+  EXPECT_TRUE(service_.was_cancelled);
+
+  FakeServerCall other("");
+  Run(other);
+  EXPECT_EQ(service_.deadline, std::chrono::system_clock::time_point::max());
+  EXPECT_FALSE(service_.was_cancelled);
+}
+
+TEST_F(HandlerTest, AHandlerCanBeCalledAsAFunction) {
+  grpc::ServerContext context;
+  echo::Reply reply;
+  request_.set_text("direct");
+  EXPECT_TRUE(service_.Say(&context, &request_, &reply).ok());
+  EXPECT_EQ(reply.text(), "direct");
+  EXPECT_EQ(service_.deadline, std::chrono::system_clock::time_point::max());
+}
+
+}  // namespace

@@ -14,8 +14,7 @@ namespace lauberhorn {
 ArrivedCall::ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
                          std::uint32_t slot, const lh_line* line)
     : endpoint_(endpoint), attachment_(attachment), header_(line->header) {
-  const std::size_t length =
-      std::min<std::size_t>(header_.length, kMaxMessage);
+  const std::size_t length = std::min<std::size_t>(header_.length, kMaxMessage);
   if (length <= LH_INLINE_SIZE) {
     request_ = {line->payload, length};
   } else {
@@ -34,8 +33,8 @@ absl::Time ArrivedCall::deadline() const {
 }
 
 bool ArrivedCall::IsCancelled() const {
-  auto* const words = attachment_.At<lh_call_word>(
-      attachment_.process->call_words);
+  auto* const words =
+      attachment_.At<lh_call_word>(attachment_.process->call_words);
   const __u64 word =
       lh_load_acquire(&words[lh_handle_index(header_.call)].word);
   if (lh_handle_generation(word) == lh_handle_generation(header_.call) &&

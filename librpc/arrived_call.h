@@ -3,8 +3,8 @@
 //
 // File: librpc/arrived_call.h
 //
-// A call that a worker has taken: ServerCall over the worker's endpoint. Lives on
-// the worker's stack; allocates nothing.
+// A call that a worker has taken: ServerCall over the worker's endpoint. Lives
+// on the worker's stack; allocates nothing.
 //
 // Everything that is used of the message is read once, here, and checked.
 #ifndef LAUBERHORN_LIBRPC_ARRIVED_CALL_H_
@@ -20,8 +20,8 @@ namespace lauberhorn {
 
 class ArrivedCall final : public ServerCall {
  public:
-  // `line` was taken from slot `slot` of the endpoint's `serve` channel and stays
-  // taken until the call is destroyed.
+  // `line` was taken from slot `slot` of the endpoint's `serve` channel and
+  // stays taken until the call is destroyed.
   ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
               std::uint32_t slot, const lh_line* line);
 

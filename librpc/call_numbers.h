@@ -3,12 +3,12 @@
 //
 // File: librpc/call_numbers.h
 //
-// The numbers of this process's own calls: an index that no other open call has,
-// and its generation. A stack of free indices that any thread may use without a
-// lock; the generation of an index belongs to whoever holds it.
+// The numbers of this process's own calls: an index that no other open call
+// has, and its generation. A stack of free indices that any thread may use
+// without a lock; the generation of an index belongs to whoever holds it.
 //
-// Memory ordering: Take() acquires what Give() released, so the next holder sees
-// the generation that the last one left.
+// Memory ordering: Take() acquires what Give() released, so the next holder
+// sees the generation that the last one left.
 #ifndef LAUBERHORN_LIBRPC_CALL_NUMBERS_H_
 #define LAUBERHORN_LIBRPC_CALL_NUMBERS_H_
 

@@ -96,16 +96,15 @@ std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
     return nullptr;
   }
   if ((*endpoint)->calling) {
-    refused_ = absl::FailedPreconditionError(
-        "this thread has another call under way");
+    refused_ =
+        absl::FailedPreconditionError("this thread has another call under way");
     return nullptr;
   }
   (*endpoint)->calling = true;
   endpoint_ = *endpoint;
   request_size_ = size;
-  request_ = size <= LH_INLINE_SIZE
-                 ? PutBegin((*endpoint)->call().out)->payload
-                 : (*endpoint)->call_buffer();
+  request_ = size <= LH_INLINE_SIZE ? PutBegin((*endpoint)->call().out)->payload
+                                    : (*endpoint)->call_buffer();
   return request_;
 }
 

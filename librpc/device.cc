@@ -35,8 +35,7 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
   channel.bell.bits =
       &lines[layout.bell / LH_BELL_BITS].bits[layout.bell % LH_BELL_BITS / 64];
   channel.bell.mask = __u64{1} << layout.bell % 64;
-  channel.bell.asymmetric =
-      (info.features & LH_FEATURE_ASYMMETRIC_FENCE) != 0;
+  channel.bell.asymmetric = (info.features & LH_FEATURE_ASYMMETRIC_FENCE) != 0;
   return channel;
 }
 
@@ -75,8 +74,7 @@ absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
     if (line == nullptr) return absl::UnavailableError("the NIC is lost");
     const lh_message header = line->header;
     // Anything else is late: the answer to a call that this thread gave up.
-    const bool result =
-        header.kind == LH_KIND_RESULT && header.call == number;
+    const bool result = header.kind == LH_KIND_RESULT && header.call == number;
     std::string text;
     if (result && header.code != 0) {
       text.resize(std::min<std::size_t>(

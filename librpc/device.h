@@ -3,8 +3,8 @@
 //
 // File: librpc/device.h
 //
-// A device: how a process reaches a NIC. Five functions, and the only place where
-// devices differ; nothing else in the library asks which one it has.
+// A device: how a process reaches a NIC. Five functions, and the only place
+// where devices differ; nothing else in the library asks which one it has.
 //
 //   Attach   where the region is and what of it is this process's
 //   Channel  the host's view of one channel
@@ -54,9 +54,10 @@ class Device {
 
   virtual void Ring() = 0;
 
-  // Puts the command on a `call` channel that the calling thread owns, and waits
-  // for its result: the handle that it made, or the NIC's error. `payload` has at
-  // most LH_INLINE_SIZE bytes inline and the rest in the overflow block.
+  // Puts the command on a `call` channel that the calling thread owns, and
+  // waits for its result: the handle that it made, or the NIC's error.
+  // `payload` has at most LH_INLINE_SIZE bytes inline and the rest in the
+  // overflow block.
   virtual absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,
       absl::Span<const std::uint8_t> payload);

@@ -4,7 +4,8 @@
 // File: librpc/embedded_device.h
 //
 // The default device: the NIC is an engine inside this process, on a thread of
-// its own. Needs no privileges and no service; isolates nothing but the network.
+// its own. Needs no privileges and no service; isolates nothing but the
+// network.
 #ifndef LAUBERHORN_LIBRPC_EMBEDDED_DEVICE_H_
 #define LAUBERHORN_LIBRPC_EMBEDDED_DEVICE_H_
 

@@ -3,12 +3,12 @@
 //
 // File: librpc/endpoint.h
 //
-// What one thread needs to talk to the NIC: the host's side of its two channels,
-// and how it waits. Belongs to one thread at a time.
+// What one thread needs to talk to the NIC: the host's side of its two
+// channels, and how it waits. Belongs to one thread at a time.
 //
-// Waiting: look at the word for a few microseconds, about what a wake costs, but
-// not at all if the NIC runs on this CPU: it could not answer meanwhile. Then
-// park. lh_get() has the order of the steps.
+// Waiting: look at the word for a few microseconds, about what a wake costs,
+// but not at all if the NIC runs on this CPU: it could not answer meanwhile.
+// Then park. lh_get() has the order of the steps.
 #ifndef LAUBERHORN_LIBRPC_ENDPOINT_H_
 #define LAUBERHORN_LIBRPC_ENDPOINT_H_
 
@@ -47,7 +47,8 @@ class Endpoint {
   // Waits for the next message of the channel; null only if the NIC is lost.
   lh_line* Get(lh_channel& channel);
 
-  // A control command, on this endpoint's `call` channel. See Device::Control().
+  // A control command, on this endpoint's `call` channel. See
+  // Device::Control().
   absl::StatusOr<std::uint64_t> Control(lh_command command,
                                         absl::Span<const std::uint8_t> payload);
 

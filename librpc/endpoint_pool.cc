@@ -56,9 +56,10 @@ absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
   }
   absl::StatusOr<Endpoint*> endpoint = Take();
   if (!endpoint.ok()) return endpoint;
-  entries.erase(std::remove_if(
-                    entries.begin(), entries.end(),
-                    [](const ThreadEntry& entry) { return entry.pool.expired(); }),
+  entries.erase(std::remove_if(entries.begin(), entries.end(),
+                               [](const ThreadEntry& entry) {
+                                 return entry.pool.expired();
+                               }),
                 entries.end());
   entries.push_back({this, weak_from_this(), *endpoint});
   return endpoint;

@@ -3,8 +3,8 @@
 //
 // File: librpc/endpoint_pool.h
 //
-// The endpoints of the process: one for each thread that talks to the NIC, taken
-// at its first use and given back when it ends.
+// The endpoints of the process: one for each thread that talks to the NIC,
+// taken at its first use and given back when it ends.
 //
 // Thread-safety: safe from any thread. ThisThread() takes a lock only at a
 // thread's first use.
@@ -36,8 +36,8 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   // RESOURCE_EXHAUSTED if all are in use.
   absl::StatusOr<Endpoint*> ThisThread();
 
-  // A control command whose payload is one struct, that must not fail for lack of
-  // an endpoint: by the thread's own, else by one that is kept for this.
+  // A control command whose payload is one struct, that must not fail for lack
+  // of an endpoint: by the thread's own, else by one that is kept for this.
   absl::Status ControlSurely(lh_command command,
                              const lh_command_handle& handle);
 

@@ -4,8 +4,8 @@
 // File: librpc/method_rows.h
 //
 // All methods of the process, by the index that the NIC gives back with a call.
-// The library jumps only to what stands here, and only if the code pointer in the
-// message is the one that the row names.
+// The library jumps only to what stands here, and only if the code pointer in
+// the message is the one that the row names.
 //
 // A row is written before the NIC is told of it and cleared after the NIC said
 // that its server is closed, so no call reads a row that changes: the channel
@@ -45,7 +45,8 @@ class MethodRows {
   const Row* Find(std::uint16_t index, std::uint64_t code) const {
     if (index >= kCapacity) return nullptr;
     const Row& row = rows_[index];
-    if (row.thunk == nullptr || reinterpret_cast<std::uint64_t>(row.thunk) != code) {
+    if (row.thunk == nullptr ||
+        reinterpret_cast<std::uint64_t>(row.thunk) != code) {
       return nullptr;
     }
     return &row;

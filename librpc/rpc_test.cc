@@ -29,7 +29,8 @@ using ::testing::HasSubstr;
 
 constexpr std::size_t kLargest = 1392;
 
-// A call to any of these that hangs is ended by the deadline and fails the test.
+// A call to any of these that hangs is ended by the deadline and fails the
+// test.
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
 struct Service {
@@ -237,8 +238,7 @@ TEST_F(RpcTest, ACallIsMadeOnceAndOneAtATime) {
   UnaryCall first(*client_, name, MethodId(name));
   ASSERT_NE(first.ReserveRequest(0), nullptr);
   EXPECT_TRUE(first.Run(Patient()).ok());
-  EXPECT_EQ(first.Run(Patient()).code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(first.Run(Patient()).code(), absl::StatusCode::kFailedPrecondition);
   // Its reply is still held.
   EXPECT_EQ(Call("Echo", "x").status().code(),
             absl::StatusCode::kFailedPrecondition);
@@ -266,9 +266,7 @@ TEST_F(RpcTest, ManyThreadsGetTheirOwnAnswers) {
 }
 
 TEST_F(RpcTest, ShutdownWaitsForTheCallThatRunsAndRefusesOthers) {
-  std::thread caller([this] {
-    EXPECT_EQ(*Call("WaitToLeave", ""), "left");
-  });
+  std::thread caller([this] { EXPECT_EQ(*Call("WaitToLeave", ""), "left"); });
   server_.service.entered.wait();
   std::atomic<bool> down{false};
   std::thread closer([&] {
@@ -319,8 +317,7 @@ TEST_F(RpcTest, AMethodIsAddedOnce) {
 
 TEST_F(RpcTest, APortIsListenedOnOnce) {
   TestServer other(server_runtime_);
-  const absl::Status status =
-      other.server->Listen(server_.target()).status();
+  const absl::Status status = other.server->Listen(server_.target()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr(server_.target()));
 }

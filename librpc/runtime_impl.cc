@@ -30,7 +30,8 @@ std::uint32_t DefaultWorkers(std::uint32_t endpoints) {
 
 ABSL_CONST_INIT std::mutex default_mutex;
 
-// Guarded by default_mutex. Never destroyed: threads may still run when the process exits.
+// Guarded by default_mutex. Never destroyed: threads may still run when the
+// process exits.
 std::weak_ptr<Runtime>& DefaultRuntime() {
   static auto* const runtime = new std::weak_ptr<Runtime>;
   return *runtime;

@@ -3,8 +3,8 @@
 //
 // File: librpc/runtime_impl.h
 //
-// What a runtime is made of: a device, the endpoints of the threads, the workers,
-// the methods, and the numbers of the process's own calls.
+// What a runtime is made of: a device, the endpoints of the threads, the
+// workers, the methods, and the numbers of the process's own calls.
 #ifndef LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 #define LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 
@@ -37,7 +37,8 @@ class RuntimeImpl final : public Runtime {
   absl::StatusOr<std::uint64_t> Control(lh_command number,
                                         const Command& command) {
     return ControlBytes(
-        number, {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
+        number,
+        {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
   }
   absl::StatusOr<std::uint64_t> ControlBytes(
       lh_command number, absl::Span<const std::uint8_t> payload);

@@ -70,8 +70,7 @@ class ServerImpl final : public Server {
     lh_command_handle command;
     command.handle = handle_;
     // Answered when the last call has ended.
-    (void)runtime().endpoints().ControlSurely(LH_COMMAND_SERVER_CLOSE,
-                                              command);
+    (void)runtime().endpoints().ControlSurely(LH_COMMAND_SERVER_CLOSE, command);
     for (const std::uint16_t row : rows_) runtime().methods().Remove(row);
     runtime().workers().Release();
   }

@@ -88,8 +88,8 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
   const std::string name(host);
   const int error = getaddrinfo(name.c_str(), nullptr, &hints, &raw);
   if (error != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot resolve '", name,
-                                               "': ", gai_strerror(error)));
+    return absl::UnavailableError(
+        absl::StrCat("cannot resolve '", name, "': ", gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> found(raw, freeaddrinfo);
   const addrinfo* best = nullptr;

@@ -16,10 +16,10 @@ namespace lauberhorn {
 // Whether the address is to be called or to be listened on.
 enum class TargetUse { kConnect, kListen };
 
-// "host:port", "[v6]:port", with "dns:", "dns:///", "ipv4:" or "ipv6:" before it.
-// A name with several addresses means its first IPv4 one, else its first. May
-// block in the resolver. INVALID_ARGUMENT if it cannot be parsed, UNAVAILABLE if
-// the name cannot be resolved.
+// "host:port", "[v6]:port", with "dns:", "dns:///", "ipv4:" or "ipv6:" before
+// it. A name with several addresses means its first IPv4 one, else its first.
+// May block in the resolver. INVALID_ARGUMENT if it cannot be parsed,
+// UNAVAILABLE if the name cannot be resolved.
 absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
                                          TargetUse use);
 

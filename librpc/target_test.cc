@@ -24,8 +24,8 @@ TEST(TargetTest, Ipv4IsMapped) {
     const auto address = ResolveTarget(target, TargetUse::kConnect);
     ASSERT_TRUE(address.ok()) << address.status();
     EXPECT_EQ(address->port, 80);
-    EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                              255, 255, 10, 1, 2, 3}));
+    EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255,
+                                              255, 10, 1, 2, 3}));
   }
 }
 
@@ -65,10 +65,9 @@ TEST(TargetTest, ANameThatDoesNotResolveIsUnavailable) {
   const auto address =
       ResolveTarget("no-such-host.invalid:1", TargetUse::kConnect);
   EXPECT_EQ(address.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ResolveTarget("ipv4:localhost:1", TargetUse::kConnect)
-                .status()
-                .code(),
-            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(
+      ResolveTarget("ipv4:localhost:1", TargetUse::kConnect).status().code(),
+      absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

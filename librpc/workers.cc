@@ -65,7 +65,7 @@ Workers::Workers(EndpointPool& endpoints, const MethodRows& methods,
 absl::Status Workers::Acquire() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (users_ == 0) {
-    const absl::Status status = StartAll();
+    absl::Status status = StartAll();
     if (!status.ok()) {
       StopAll();
       return status;
@@ -88,7 +88,8 @@ absl::Status Workers::StartAll() {
     Worker worker;
     try {
       worker.thread = std::thread([this, index, &ready, &endpoint] {
-        pthread_setname_np(pthread_self(), absl::StrCat("lh-worker-", index).c_str());
+        pthread_setname_np(pthread_self(),
+                           absl::StrCat("lh-worker-", index).c_str());
         endpoint = endpoints_.ThisThread();
         const absl::StatusOr<Endpoint*> mine = endpoint;
         ready.count_down();

@@ -3,9 +3,9 @@
 //
 // File: librpc/workers.h
 //
-// A worker: a thread that takes calls from its endpoint and runs their handlers,
-// until the NIC tells it to retire. Its loop is put, get, put, get: the reply of
-// one call asks for the next.
+// A worker: a thread that takes calls from its endpoint and runs their
+// handlers, until the NIC tells it to retire. Its loop is put, get, put, get:
+// the reply of one call asks for the next.
 #ifndef LAUBERHORN_LIBRPC_WORKERS_H_
 #define LAUBERHORN_LIBRPC_WORKERS_H_
 

@@ -9,7 +9,7 @@
 namespace lauberhorn::nic {
 namespace {
 
-constexpr std::uint8_t kV4Prefix[12] = {0, 0, 0, 0,    0,    0,
+constexpr std::uint8_t kV4Prefix[12] = {0, 0, 0, 0, 0,    0,
                                         0, 0, 0, 0, 0xff, 0xff};
 
 }  // namespace

@@ -30,7 +30,8 @@ class Address {
   // From what the kernel returned; 0.0.0.0:0 if the family is not IP.
   static Address FromSockaddr(const sockaddr_storage& from);
 
-  // Writes the form for a socket of family AF_INET6 or AF_INET; returns its size.
+  // Writes the form for a socket of family AF_INET6 or AF_INET; returns its
+  // size.
   socklen_t ToSockaddr(int family, sockaddr_storage* to) const;
 
   bool IsV4() const;
@@ -46,10 +47,9 @@ class Address {
 
   template <typename H>
   friend H AbslHashValue(H state, const Address& address) {
-    return H::combine(
-        H::combine_contiguous(std::move(state), address.raw_.ip,
-                              sizeof(address.raw_.ip)),
-        address.raw_.scope, address.raw_.port);
+    return H::combine(H::combine_contiguous(std::move(state), address.raw_.ip,
+                                            sizeof(address.raw_.ip)),
+                      address.raw_.scope, address.raw_.port);
   }
 
  private:

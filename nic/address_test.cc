@@ -64,9 +64,8 @@ TEST(AddressTest, IsNothingForOtherFamilies) {
 }
 
 TEST(AddressTest, ComesBackFromTheSocketForm) {
-  for (const Address& address :
-       {V4("10.1.2.3", 4), V6("2001:db8::5", 6), V6("fe80::7", 8, 9),
-        Address()}) {
+  for (const Address& address : {V4("10.1.2.3", 4), V6("2001:db8::5", 6),
+                                 V6("fe80::7", 8, 9), Address()}) {
     sockaddr_storage storage;
     ASSERT_EQ(address.ToSockaddr(AF_INET6, &storage), sizeof(sockaddr_in6));
     EXPECT_EQ(storage.ss_family, AF_INET6);

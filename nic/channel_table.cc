@@ -86,10 +86,10 @@ bool ChannelTable::Deliver(std::uint32_t number, lh_message header,
   const std::uint32_t slot = channel.in.position;
   header.length = static_cast<std::uint32_t>(payload.size());
   // All but the word, which the delivery itself moves.
-  std::memcpy(reinterpret_cast<std::uint8_t*>(line) + sizeof(line->header.word),
-              reinterpret_cast<const std::uint8_t*>(&header) +
-                  sizeof(header.word),
-              sizeof(header) - sizeof(header.word));
+  std::memcpy(
+      reinterpret_cast<std::uint8_t*>(line) + sizeof(line->header.word),
+      reinterpret_cast<const std::uint8_t*>(&header) + sizeof(header.word),
+      sizeof(header) - sizeof(header.word));
   const std::size_t in_line =
       std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
   if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);

@@ -3,12 +3,12 @@
 //
 // File: nic/channel_table.h
 //
-// The NIC's side of all channels of a region: which of them it watches, messages
-// in both directions, and who must be woken.
+// The NIC's side of all channels of a region: which of them it watches,
+// messages in both directions, and who must be woken.
 //
-// Memory ordering is that of abi/host/channel.h and bell.h: a watched channel is
-// looked at in every turn; before one is left, `watched` is cleared, the heavy
-// fence is passed, and its lane is looked at once more.
+// Memory ordering is that of abi/host/channel.h and bell.h: a watched channel
+// is looked at in every turn; before one is left, `watched` is cleared, the
+// heavy fence is passed, and its lane is looked at once more.
 //
 // Everything that comes from a process is copied once and checked in the copy.
 // Not thread-safe; never allocates after construction.
@@ -18,8 +18,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "abi/host/channel_user.h"
+#include "absl/types/span.h"
 #include "nic/counters.h"
 #include "nic/packet.h"
 #include "nic/region.h"
@@ -54,10 +54,10 @@ class ChannelTable {
   // too many of them quarantine the channel.
   bool Collect(std::uint32_t number, HostMessage* message, Nanos now);
 
-  // Gives the process a message on channel `number`; `header.length` is set from
-  // the payload, which has at most kMaxPayload bytes. False if the lane has no
-  // room or is closed or quarantined: then nothing was given. `woken`, if not
-  // null, says whether the thread was parked.
+  // Gives the process a message on channel `number`; `header.length` is set
+  // from the payload, which has at most kMaxPayload bytes. False if the lane
+  // has no room or is closed or quarantined: then nothing was given. `woken`,
+  // if not null, says whether the thread was parked.
   bool Deliver(std::uint32_t number, lh_message header,
                absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
 
@@ -82,10 +82,9 @@ class ChannelTable {
     return channels_[number].quarantined || IsClosed(number);
   }
 
-  // Opens the lane again that its last thread closed; false if it is not closed.
-  bool Reopen(std::uint32_t number) {
-    return lh_reopen(&channels_[number].in);
-  }
+  // Opens the lane again that its last thread closed; false if it is not
+  // closed.
+  bool Reopen(std::uint32_t number) { return lh_reopen(&channels_[number].in); }
 
   // The host broke a rule that only the engine can see.
   void Refuse(std::uint32_t number);
@@ -99,8 +98,8 @@ class ChannelTable {
   // Stops watching what has been quiet for a while; one heavy fence for all.
   void UnwatchQuiet(Nanos now);
 
-  // Says that the NIC sleeps, and looks once more. True: nothing is there, it may
-  // sleep; Awake() must follow. False: it is awake, and there is work.
+  // Says that the NIC sleeps, and looks once more. True: nothing is there, it
+  // may sleep; Awake() must follow. False: it is awake, and there is work.
   bool TryToSleep();
   void Awake();
 

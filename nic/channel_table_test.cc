@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The NIC's side of the channels against a host that keeps the contract, and one
-// that does not. Both are driven by one thread, so each test says who comes when.
+// The NIC's side of the channels against a host that keeps the contract, and
+// one that does not. Both are driven by one thread, so each test says who comes
+// when.
 
 #include "nic/channel_table.h"
 
@@ -17,10 +18,10 @@
 namespace lauberhorn::nic {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::Bytes;
+using ::testing::ElementsAre;
 using testing::HostChannel;
+using ::testing::IsEmpty;
 using testing::RecordingWaker;
 using testing::RegionMemory;
 using testing::TakenMessage;
@@ -29,7 +30,7 @@ using testing::Text;
 constexpr std::uint32_t kSlots = 4;
 
 // Sizes around every border of a message.
-const std::size_t kSizes[] = {0,  1,   79,  80,  81,   127,  128,
+const std::size_t kSizes[] = {0,   1,   79,  80,  81,   127,  128,
                               129, 207, 208, 209, 1390, 1391, kMaxPayload};
 
 std::string Payload(std::size_t size) {
@@ -118,8 +119,7 @@ TEST_P(ChannelTableTest, DeliversMessagesOfEverySize) {
     header.aux = 5;
     header.flags = LH_FLAG_LAST;
     bool woken = true;
-    ASSERT_TRUE(
-        table_.Deliver(kChannel, header, Bytes(Payload(size)), &woken));
+    ASSERT_TRUE(table_.Deliver(kChannel, header, Bytes(Payload(size)), &woken));
     EXPECT_FALSE(woken);
     EXPECT_TRUE(table_.NewestWaits(kChannel));
     ASSERT_TRUE(host_.Take(&taken));
@@ -238,8 +238,8 @@ TEST_P(ChannelTableTest, OneCollectIsBoundedWhateverTheHostPuts) {
     EXPECT_FALSE(Collect());
     ++rounds;
   }
-  EXPECT_EQ(rounds, (1001 + static_cast<int>(kSlots) - 1) /
-                        static_cast<int>(kSlots));
+  EXPECT_EQ(rounds,
+            (1001 + static_cast<int>(kSlots) - 1) / static_cast<int>(kSlots));
 }
 
 TEST_P(ChannelTableTest, QuarantinesALaneWithABadWord) {
@@ -394,7 +394,8 @@ TEST_P(ChannelTableTest, IgnoresBellsOfNoChannel) {
   for (const lh_bell_line& line : region_.bell()) {
     for (const __u64 word : line.bits) EXPECT_EQ(word, 0u);
   }
-  EXPECT_TRUE(table_.TryToSleep()) << "bits that mean nothing keep nobody awake";
+  EXPECT_TRUE(table_.TryToSleep())
+      << "bits that mean nothing keep nobody awake";
   table_.Awake();
 }
 
@@ -426,8 +427,8 @@ TEST_P(ChannelTableTest, SleepsOnlyIfNothingIsThere) {
   EXPECT_EQ(counters_.sleeps.value(), 2u);
 }
 
-// A put at each step of the NIC between its last look at a quiet channel and its
-// sleep: the message is found, or the host rings.
+// A put at each step of the NIC between its last look at a quiet channel and
+// its sleep: the message is found, or the host rings.
 TEST_P(ChannelTableTest, APutAtAnyStepIsFoundOrRings) {
   for (int put_before = 0; put_before < 5; ++put_before) {
     SCOPED_TRACE(put_before);

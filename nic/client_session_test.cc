@@ -19,8 +19,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::MemoryNetwork;
 using testing::TestAddress;
 using testing::TestClient;
@@ -106,7 +106,7 @@ TEST_F(ClientSessionTest, AnIdleSessionIsOpenedAnewAndTheOldOneClosed) {
   Call(1, peer);
   Answer(2);
   EXPECT_EQ(Accepted(), 2u);
-  // A server has room for four; it would not take these without the CLOSE.
+  // A server has room for four: it would evict one for each without the CLOSE.
   for (int i = 0; i < 10; ++i) {
     Pass(15 * kSecond + 1);
     Call(1, peer);
@@ -115,6 +115,7 @@ TEST_F(ClientSessionTest, AnIdleSessionIsOpenedAnewAndTheOldOneClosed) {
   }
   EXPECT_EQ(Accepted(), 12u);
   EXPECT_EQ(server_->counters.sessions_refused.value(), 0u);
+  EXPECT_EQ(server_->counters.sessions_evicted.value(), 0u);
   EXPECT_EQ(client_.ended.size(), 13u);
   for (const TestClient::Ended& ended : client_.ended) {
     EXPECT_EQ(ended.status, kOk);
@@ -172,7 +173,8 @@ TEST_F(ClientSessionTest, CancelEndsTheCallAndDropsItAtTheServer) {
   EXPECT_EQ(client_.ended[0].status, kCancelled);
   Settle();
   EXPECT_EQ(server_->calls[3].dropped, 1);
-  EXPECT_EQ(server_->calls.size(), kSessionSlots + 1u) << "the next has its slot";
+  EXPECT_EQ(server_->calls.size(), kSessionSlots + 1u)
+      << "the next has its slot";
   server_->Reply(3, kOk, "late", now_);
   Settle();
   EXPECT_EQ(client_.ended.size(), 1u);
@@ -216,10 +218,8 @@ TEST_F(ClientSessionTest, DisconnectEndsAllCallsOfThePeerAndNoOther) {
 
 TEST_F(ClientSessionTest, DisconnectWhileOpening) {
   const std::uint64_t peer = Connect();
-  network_.set_filter(
-      [](const Address&, const Address&, absl::Span<const std::uint8_t>) {
-        return false;
-      });
+  network_.set_filter([](const Address&, const Address&,
+                         absl::Span<const std::uint8_t>) { return false; });
   Call(1, peer);
   EXPECT_TRUE(client_.transport().Disconnect(peer, now_).ok());
   ASSERT_EQ(client_.ended.size(), 1u);

@@ -11,8 +11,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-// A request that nobody answers is sent again after this, then after twice that,
-// and so on, up to the longest; after so many times the server is lost.
+// A request that nobody answers is sent again after this, then after twice
+// that, and so on, up to the longest; after so many times the server is lost.
 constexpr Nanos kFirstRetry = 10 * kMillisecond;
 constexpr Nanos kLongestRetry = kSecond;
 constexpr std::uint32_t kTransmissions = 12;
@@ -21,12 +21,14 @@ constexpr std::uint32_t kTransmissions = 12;
 constexpr Nanos kProbePeriod = kSecond;
 constexpr std::uint32_t kProbes = 5;
 
-// A server that does not answer the opening of a session this often is not there
-// (about 1.3 s); whoever waits for it is tried on at the longest interval.
+// A server that does not answer the opening of a session this often is not
+// there (about 1.3 s); whoever waits for it is tried on at the longest
+// interval.
 constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
 constexpr std::uint32_t kOpenings = 6;
 
-// An idle session is opened anew after this: well before a server may forget it.
+// An idle session is opened anew after this: well before a server may forget
+// it.
 constexpr Nanos kIdleSession = 15 * kSecond;
 
 constexpr absl::string_view kNotSent =
@@ -69,9 +71,9 @@ absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
     if (!wire.ok()) return wire.status();
     wire_ = *std::move(wire);
   }
-  const auto unused = std::find_if(
-      peers_.begin(), peers_.end(),
-      [](const Peer& peer) { return peer.state == kUnused; });
+  const auto unused =
+      std::find_if(peers_.begin(), peers_.end(),
+                   [](const Peer& peer) { return peer.state == kUnused; });
   if (unused == peers_.end()) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "this process talks to ", peers_.size(), " servers already"));
@@ -206,7 +208,8 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
   const std::size_t size = SealPacket(header, payload, bytes);
   counters_.packets_sent.Add();
   wire_->Send(peer.address, {bytes, size});
-  timers_.Set(PeerTimer(index), now + Backoff(kFirstOpeningRetry, peer.attempts));
+  timers_.Set(PeerTimer(index),
+              now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
 
 void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
@@ -214,9 +217,8 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   ++peer.attempts;
   if (peer.attempts == kOpenings) counters_.sessions_failed.Add();
   if (peer.attempts >= kOpenings) {
-    const std::string why =
-        absl::StrCat("no answer from ", peer.address.ToString(),
-                     "; is the server running?");
+    const std::string why = absl::StrCat(
+        "no answer from ", peer.address.ToString(), "; is the server running?");
     for (std::uint32_t at = peer.first; at != kNone;) {
       const std::uint32_t call = at;
       at = calls_[call].next;
@@ -298,8 +300,8 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
 void ClientTransport::Pump(std::uint32_t index, Nanos now) {
   Peer& peer = peers_[index];
   if (peer.state != kReady) return;
-  for (std::uint16_t number = 0;
-       number < kSessionSlots && peer.first != kNone; ++number) {
+  for (std::uint16_t number = 0; number < kSessionSlots && peer.first != kNone;
+       ++number) {
     Slot& slot = peer.slots[number];
     if (slot.call != kNone) continue;
     const std::uint32_t call = peer.first;
@@ -381,8 +383,9 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   if (entry.deadline <= now) {
     if (entry.state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
     Fail(call, absl::StatusCode::kDeadlineExceeded,
-         entry.state == kPending ? kNotSent
-                                 : "the deadline passed before the answer came");
+         entry.state == kPending
+             ? kNotSent
+             : "the deadline passed before the answer came");
     return Pump(index, now);
   }
   if (entry.tries >= (entry.state == kSent ? kTransmissions : kProbes)) {
@@ -472,9 +475,9 @@ void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
                                     absl::string_view why) {
   Peer& peer = peers_[index];
   Close(peer);
-  const std::string text = absl::StrCat("the server at ",
-                                        peer.address.ToString(), " ", why,
-                                        "; the call may have run");
+  const std::string text =
+      absl::StrCat("the server at ", peer.address.ToString(), " ", why,
+                   "; the call may have run");
   for (Slot& slot : peer.slots) {
     if (slot.call != kNone) {
       Fail(slot.call, absl::StatusCode::kUnavailable, text);

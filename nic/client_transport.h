@@ -3,18 +3,19 @@
 //
 // File: nic/client_transport.h
 //
-// Sessions to servers, and the calls that this process makes. A call ends exactly
-// once: with the server's answer, or with an error of this end: its deadline
-// passed, the server could not be reached, or was lost while the call was open
-// (after which it may have run). A call that was sent is never run again.
+// Sessions to servers, and the calls that this process makes. A call ends
+// exactly once: with the server's answer, or with an error of this end: its
+// deadline passed, the server could not be reached, or was lost while the call
+// was open (after which it may have run). A call that was sent is never run
+// again.
 //
-// A peer's session is opened by its first call. A session that was idle for long
-// is opened anew before it is used, so a server that restarted or forgot it
-// meanwhile costs no call. Calls beyond the session's slots wait their turn.
+// A peer's session is opened by its first call. A session that was idle for
+// long is opened anew before it is used, so a server that restarted or forgot
+// it meanwhile costs no call. Calls beyond the session's slots wait their turn.
 // Each call has one timer while it is open; an idle session has none.
 //
-// Passive: no clock, no thread; not thread-safe. Memory for all calls is taken at
-// construction.
+// Passive: no clock, no thread; not thread-safe. Memory for all calls is taken
+// at construction.
 #ifndef LAUBERHORN_NIC_CLIENT_TRANSPORT_H_
 #define LAUBERHORN_NIC_CLIENT_TRANSPORT_H_
 
@@ -102,7 +103,7 @@ class ClientTransport {
     Nanos attention;  // when to send again or to probe
     std::uint64_t method;
     std::uint32_t peer;
-    std::uint32_t next;      // pending calls of a peer are a list
+    std::uint32_t next;  // pending calls of a peer are a list
     std::uint32_t previous;
     std::uint32_t sequence;  // in its slot
     std::uint32_t tries;     // transmissions, or unanswered probes

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The client's end of the transport against a server that says whatever it likes,
-// in simulated time.
+// The client's end of the transport against a server that says whatever it
+// likes, in simulated time.
 
 #include "nic/client_transport.h"
 
@@ -19,9 +19,9 @@
 namespace lauberhorn::nic {
 namespace {
 
+using testing::Bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Bytes;
 using testing::MemoryNetwork;
 using testing::PacketOf;
 using testing::RawPeer;
@@ -180,7 +180,8 @@ TEST_F(ClientTransportTest, OpensASessionForTheFirstCallAndUsesItForTheNext) {
   Reply(call.header, "ho", 5);
   ExpectEnded(0, 7, 5, "ho");
   EXPECT_FALSE(client_.transport().IsOpen(7));
-  EXPECT_EQ(client_.transport().Next(), kNever) << "an idle session has a timer";
+  EXPECT_EQ(client_.transport().Next(), kNever)
+      << "an idle session has a timer";
 
   Call(7, kNever, false, std::string(kMaxPayload, 'x'));
   call = Only(LH_PACKET_CALL);
@@ -256,8 +257,9 @@ TEST_F(ClientTransportTest, ALostOpenBeginsAgain) {
 
 TEST_F(ClientTransportTest, AnAcceptThatTakesLongIsGood) {
   // A way of 200 ms, there and back: longer than the first tries wait.
-  network_.set_faults({.min_delay = 100 * kMillisecond,
-                       .max_delay = 100 * kMillisecond});
+  network_.set_faults(
+      {.min_delay = 100 * kMillisecond, .max_delay = 100 * kMillisecond});
+  network_.Advance(now_);
   testing::TestServer server(network_, TestAddress(4, 100), 4, TestSecret(2));
   server.answer = [&](std::uint32_t call, Nanos now) {
     server.Reply(call, kOk, "far", now);
@@ -289,8 +291,8 @@ TEST_F(ClientTransportTest, BelievesNoForgedCookie) {
   EXPECT_EQ(counters_.packets_malformed.value(), 1u);
   Say(PacketOf(LH_PACKET_COOKIE), "short");
   EXPECT_EQ(counters_.packets_malformed.value(), 2u);
-  for (const std::uint64_t change : {std::uint64_t{1}, std::uint64_t{0xffff},
-                                     std::uint64_t{1} << 16}) {
+  for (const std::uint64_t change :
+       {std::uint64_t{1}, std::uint64_t{0xffff}, std::uint64_t{1} << 16}) {
     forged = cookie;
     forged.number ^= change;  // another peer, none, another session
     SayOpen(LH_PACKET_COOKIE, forged);
@@ -343,9 +345,9 @@ TEST_F(ClientTransportTest, BelievesNoForgedAccept) {
 TEST_F(ClientTransportTest, SendsACallAgainEverLater) {
   Call(1);
   Accept();
-  EXPECT_THAT(Times(LH_PACKET_CALL, 20 * kSecond),
-              ElementsAre(0, 10, 30, 70, 150, 310, 630, 1270, 2270, 3270, 4270,
-                          5270));
+  EXPECT_THAT(
+      Times(LH_PACKET_CALL, 20 * kSecond),
+      ElementsAre(0, 10, 30, 70, 150, 310, 630, 1270, 2270, 3270, 4270, 5270));
   ASSERT_EQ(client_.ended.size(), 1u);
   ExpectEnded(0, 1, kUnavailable, "may have run");
   EXPECT_EQ(counters_.retransmissions.value(), 11u);
@@ -574,8 +576,8 @@ TEST_F(ClientTransportTest, MalformedAndUnexpectedPacketsEndNothing) {
   client_.transport().OnPacket(with_meta, server_.address(), now_);
   EXPECT_EQ(counters_.packets_malformed.value(), 5u);
   const std::uint8_t types[] = {
-      LH_PACKET_HELLO,  LH_PACKET_OPEN, LH_PACKET_CALL, LH_PACKET_PROBE,
-      LH_PACKET_BUSY,   LH_PACKET_ACK,  LH_PACKET_DATA, LH_PACKET_CHALLENGE,
+      LH_PACKET_HELLO,  LH_PACKET_OPEN,    LH_PACKET_CALL, LH_PACKET_PROBE,
+      LH_PACKET_BUSY,   LH_PACKET_ACK,     LH_PACKET_DATA, LH_PACKET_CHALLENGE,
       LH_PACKET_CANCEL, LH_PACKET_RESPONSE};
   for (const std::uint8_t type : types) Say(About(type, call));
   EXPECT_EQ(counters_.packets_unexpected.value(), std::size(types));

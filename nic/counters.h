@@ -3,9 +3,10 @@
 //
 // File: nic/counters.h
 //
-// What the engine counts: one number for each thing that can happen to a packet,
-// a call or a channel, so that nothing is dropped without a trace. Written by the
-// thread that polls the engine; others may read a value that is a little old.
+// What the engine counts: one number for each thing that can happen to a
+// packet, a call or a channel, so that nothing is dropped without a trace.
+// Written by the thread that polls the engine; others may read a value that is
+// a little old.
 #ifndef LAUBERHORN_NIC_COUNTERS_H_
 #define LAUBERHORN_NIC_COUNTERS_H_
 

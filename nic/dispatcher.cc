@@ -11,8 +11,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-// How soon to look again whether a woken thread has taken its call, while others
-// are queued behind it.
+// How soon to look again whether a woken thread has taken its call, while
+// others are queued behind it.
 constexpr Nanos kWakeLook = 20 * kMicrosecond;
 
 absl::Span<const std::uint8_t> Bytes(absl::string_view text) {
@@ -156,7 +156,8 @@ void Dispatcher::SendRetire(std::uint32_t endpoint) {
   const std::uint32_t channel = Serve(endpoint);
   lh_message header = {};
   header.kind = LH_KIND_RETIRE;
-  if (channels_.NewestWaits(channel) || !channels_.Deliver(channel, header, {})) {
+  if (channels_.NewestWaits(channel) ||
+      !channels_.Deliver(channel, header, {})) {
     return;
   }
   endpoints_[endpoint] = {};

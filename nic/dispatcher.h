@@ -64,16 +64,16 @@ class Dispatcher {
   // Takes a call in. Returns its number, or kNone if the table is full.
   std::uint32_t Accept(const IncomingCall& call, const MethodTarget& target);
 
-  // Nobody waits for the call any more: says so in its call word; ends it at once
-  // if no thread has it.
+  // Nobody waits for the call any more: says so in its call word; ends it at
+  // once if no thread has it.
   void Drop(std::uint32_t call);
 
   // Messages of an endpoint on `serve`. False: it broke the contract.
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);
   bool OnEmpty(std::uint32_t endpoint, const HostMessage& message);
 
-  // Gives the endpoint no more calls, and sends its thread home as soon as it has
-  // none.
+  // Gives the endpoint no more calls, and sends its thread home as soon as it
+  // has none.
   void Retire(std::uint32_t endpoint);
 
   // Another thread is going to wait there: forgets what the last one said.

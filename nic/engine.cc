@@ -67,7 +67,8 @@ Nanos Engine::Poll(Nanos now) {
 
 bool Engine::PollWires() {
   bool busy = false;
-  std::uint8_t buffer[LH_PACKET_MAX + 1];  // one more: a longer one is malformed
+  std::uint8_t
+      buffer[LH_PACKET_MAX + 1];  // one more: a longer one is malformed
   Address from;
   const auto receive = [&](Wire& wire, auto handle) {
     for (int count = 0; count < kPacketsPerTurn; ++count) {
@@ -157,10 +158,9 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
     return channels_.Refuse(channel);
   }
   own_calls_[call] = {
-      .channel = header.aux == 0
-                     ? channel
-                     : 2 * (header.aux - 1u) +
-                           static_cast<std::uint32_t>(Which::kCall),
+      .channel = header.aux == 0 ? channel
+                                 : 2 * (header.aux - 1u) +
+                                       static_cast<std::uint32_t>(Which::kCall),
       .handle = header.call};
   client_transport_.Call(
       call,
@@ -193,7 +193,8 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
   const MethodTarget* const target =
       servers_.Find(call.listener, call.method, &closing);
   if (closing) {
-    return refuse(absl::StatusCode::kUnavailable, "the server is shutting down");
+    return refuse(absl::StatusCode::kUnavailable,
+                  "the server is shutting down");
   }
   if (target == nullptr) {
     counters_.calls_unimplemented.Add();

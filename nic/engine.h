@@ -11,8 +11,8 @@
 //
 // and says when it wants the next. It has no thread, no clock, no lock, and
 // allocates nothing while calls flow; control commands may. Whoever drives it
-// (EngineThread, a test with simulated time) calls all functions from one thread
-// at a time.
+// (EngineThread, a test with simulated time) calls all functions from one
+// thread at a time.
 #ifndef LAUBERHORN_NIC_ENGINE_H_
 #define LAUBERHORN_NIC_ENGINE_H_
 

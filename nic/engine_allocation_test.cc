@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls allocate nothing on their way through the engine: two engines over a wire
-// that does not allocate either, in a program that counts every allocation.
+// Calls allocate nothing on their way through the engine: two engines over a
+// wire that does not allocate either, in a program that counts every
+// allocation.
 
 #include <cstdlib>
 #include <cstring>

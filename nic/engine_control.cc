@@ -38,10 +38,10 @@ void Engine::OnControl(std::uint32_t channel) {
   header.code = static_cast<std::uint64_t>(result.status().code());
   header.data = result.ok() ? *result : 0;
   const absl::string_view text = result.status().message();
-  Complete(channel, header,
-           absl::MakeConstSpan(
-               reinterpret_cast<const std::uint8_t*>(text.data()),
-               std::min(text.size(), kMaxPayload)));
+  Complete(
+      channel, header,
+      absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(text.data()),
+                          std::min(text.size(), kMaxPayload)));
 }
 
 absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
@@ -55,8 +55,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
     case LH_COMMAND_SERVER_CLOSE: {
       if (!Read(message_.bytes(), &handle)) return Malformed();
       const absl::Status status = servers_.Close(
-          handle.handle,
-          {.channel = channel, .command = message_.header.call});
+          handle.handle, {.channel = channel, .command = message_.header.call});
       *answer_later = status.ok();
       closing_ = true;
       return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;

@@ -99,8 +99,8 @@ class Node {
     method.data = kData;
     method.index = kIndex;
     method.name_length = 4;
-    EXPECT_EQ(Control(now, LH_COMMAND_METHOD_ADD, Payload(method) + "/a/B").code,
-              0u);
+    EXPECT_EQ(
+        Control(now, LH_COMMAND_METHOD_ADD, Payload(method) + "/a/B").code, 0u);
     lh_command_listen listen = {};
     listen.server = server_;
     listen.address = TestAddress(1, kPort).raw();
@@ -247,9 +247,9 @@ TEST_F(EngineTest, ACancelledCallEndsOnceAndTheHandlerIsTold) {
   EXPECT_EQ(Await(client_->call(1)).header.code, 1u);  // CANCELLED
   for (int step = 0; step < 10; ++step) Step();
   const std::uint32_t index = lh_handle_index(call.header.call);
-  EXPECT_EQ(server_->region().call_word(index)->word,
-            lh_handle(LH_CALL_CANCELLED,
-                      lh_handle_generation(call.header.call)));
+  EXPECT_EQ(
+      server_->region().call_word(index)->word,
+      lh_handle(LH_CALL_CANCELLED, lh_handle_generation(call.header.call)));
   // Its late reply reaches nobody, and the thread serves on.
   ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "late"));
   ASSERT_TRUE(PutCall(Handle(0, 2), "b"));
@@ -290,7 +290,8 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kUnimplemented = 12;
   Node& node = *client_;
   EXPECT_EQ(node.Control(now_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_ENDPOINT_RETIRE + 1);
+  constexpr auto kUnknown =
+      static_cast<lh_command>(LH_COMMAND_ENDPOINT_RETIRE + 1);
   EXPECT_EQ(node.Control(now_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
@@ -394,8 +395,8 @@ class EngineStormTest : public EngineTest,
       while (started < kCalls && !free_indices.empty()) {
         const std::uint32_t index = free_indices.back();
         const std::uint64_t handle = Handle(index, generation[index] + 1);
-        const std::string request = absl::StrCat(
-            "call ", started, std::string(started % 5 * 90, '.'));
+        const std::string request =
+            absl::StrCat("call ", started, std::string(started % 5 * 90, '.'));
         if (!PutCall(handle, request)) break;
         ++generation[index];
         free_indices.pop_back();

@@ -3,12 +3,12 @@
 //
 // File: nic/engine_thread.h
 //
-// Drives an engine on a thread of its own, over UDP. The thread polls while there
-// is work and sleeps in the kernel when there is none: until a packet comes, a
-// ring, or the engine's next timer. Told to spin, it never sleeps.
+// Drives an engine on a thread of its own, over UDP. The thread polls while
+// there is work and sleeps in the kernel when there is none: until a packet
+// comes, a ring, or the engine's next timer. Told to spin, it never sleeps.
 //
-// Thread-safety: Ring() from any thread; the rest from the owner's. The engine is
-// touched by its thread only, but for its counters.
+// Thread-safety: Ring() from any thread; the rest from the owner's. The engine
+// is touched by its thread only, but for its counters.
 #ifndef LAUBERHORN_NIC_ENGINE_THREAD_H_
 #define LAUBERHORN_NIC_ENGINE_THREAD_H_
 
@@ -30,8 +30,8 @@ struct EngineThreadOptions {
 
 class EngineThread final : private WireFactory, private Waker {
  public:
-  // Starts the thread and publishes the region as READY. The region outlives it.
-  // RESOURCE_EXHAUSTED if the system refuses what it takes.
+  // Starts the thread and publishes the region as READY. The region outlives
+  // it. RESOURCE_EXHAUSTED if the system refuses what it takes.
   static absl::StatusOr<std::unique_ptr<EngineThread>> Start(
       const EngineThreadOptions& options, Region& region);
 

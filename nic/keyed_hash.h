@@ -4,8 +4,9 @@
 // File: nic/keyed_hash.h
 //
 // Unpredictable 64-bit values that are the same every time for the same input:
-// cookies, tokens, incarnations. Keyed with a secret that the engine is given, so
-// the engine needs no source of randomness, and a test gets the same run twice.
+// cookies, tokens, incarnations. Keyed with a secret that the engine is given,
+// so the engine needs no source of randomness, and a test gets the same run
+// twice.
 #ifndef LAUBERHORN_NIC_KEYED_HASH_H_
 #define LAUBERHORN_NIC_KEYED_HASH_H_
 

@@ -18,8 +18,8 @@ std::uint64_t FirstBytes(std::uint64_t as_written) {
   return __builtin_bswap64(as_written);
 }
 
-// Test case 1 of RFC 4231. Its key has 20 bytes; that it is filled up with zeros
-// does not change an HMAC.
+// Test case 1 of RFC 4231. Its key has 20 bytes; that it is filled up with
+// zeros does not change an HMAC.
 TEST(KeyedHashTest, IsHmacSha256) {
   Secret secret = {};
   std::fill_n(secret.begin(), 20, std::uint8_t{0x0b});

@@ -38,9 +38,8 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes) {
   std::memcpy(&packet.header, bytes.data(), sizeof(packet.header));
   const lh_packet& header = packet.header;
   const absl::Span<const std::uint8_t> rest = bytes.subspan(sizeof(lh_packet));
-  if (header.magic != LH_PACKET_MAGIC ||
-      header.version != LH_PACKET_VERSION || header.type == 0 ||
-      header.type >= LH_PACKET_TYPES ||
+  if (header.magic != LH_PACKET_MAGIC || header.version != LH_PACKET_VERSION ||
+      header.type == 0 || header.type >= LH_PACKET_TYPES ||
       (header.flags & ~unsigned{LH_PACKET_FLAGS}) != 0 ||
       header.status > kMaxStatus ||
       std::size_t{header.meta_length} + header.payload_length != rest.size() ||

@@ -47,8 +47,7 @@ Region::Plan Region::MakePlan(const RegionOptions& options) {
   plan.call_words = plan.bell + plan.bell_lines * sizeof(lh_bell_line);
   const std::uint64_t calls =
       std::uint64_t{options.arrived_calls} + options.own_calls;
-  plan.lines =
-      RoundUp(plan.call_words + calls * sizeof(lh_call_word), kPage);
+  plan.lines = RoundUp(plan.call_words + calls * sizeof(lh_call_word), kPage);
   plan.overflow = plan.lines + lanes * options.slots * sizeof(lh_line);
   plan.hints =
       RoundUp(plan.overflow + lanes * options.slots * kOverflow, kPage);

@@ -4,8 +4,9 @@
 // File: nic/region.h
 //
 // The device region as this NIC lays it out, for one process: information page,
-// tables, lanes, overflow blocks, hint pages. Everybody else finds things by the
-// offsets that are written there; only this file knows how they were chosen.
+// tables, lanes, overflow blocks, hint pages. Everybody else finds things by
+// the offsets that are written there; only this file knows how they were
+// chosen.
 //
 // Ownership: the memory is the caller's and outlives the Region.
 #ifndef LAUBERHORN_NIC_REGION_H_
@@ -14,12 +15,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/host/channel_user.h"
 #include "abi/host/control.h"
 #include "abi/host/endpoint.h"
 #include "abi/host/process.h"
 #include "abi/host/region.h"
 #include "absl/types/span.h"
-#include "abi/host/channel_user.h"
 
 namespace lauberhorn::nic {
 
@@ -39,8 +40,8 @@ class Region {
   // How many bytes a region with these options has.
   static std::size_t Size(const RegionOptions& options);
 
-  // Lays the region out in `memory`, which is zeroed, page-aligned, and at least
-  // Size(options) bytes. It is DOWN until the NIC says Ready().
+  // Lays the region out in `memory`, which is zeroed, page-aligned, and at
+  // least Size(options) bytes. It is DOWN until the NIC says Ready().
   Region(const RegionOptions& options, absl::Span<std::uint8_t> memory);
 
   Region(const Region&) = delete;

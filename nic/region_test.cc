@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The region as a host reads it: every part is inside, aligned, and nobody else's.
+// The region as a host reads it: every part is inside, aligned, and nobody
+// else's.
 
 #include "nic/region.h"
 
@@ -73,14 +74,10 @@ INSTANTIATE_TEST_SUITE_P(
     Options, RegionTest,
     ::testing::Values(
         RegionOptions{},
-        RegionOptions{.endpoints = 1,
-                      .slots = 2,
-                      .arrived_calls = 1,
-                      .own_calls = 1},
-        RegionOptions{.endpoints = 1,
-                      .slots = 2,
-                      .arrived_calls = 0,
-                      .own_calls = 0},
+        RegionOptions{
+            .endpoints = 1, .slots = 2, .arrived_calls = 1, .own_calls = 1},
+        RegionOptions{
+            .endpoints = 1, .slots = 2, .arrived_calls = 0, .own_calls = 0},
         RegionOptions{.endpoints = 3,
                       .slots = 3,
                       .arrived_calls = 5,

@@ -10,10 +10,9 @@
 namespace lauberhorn::nic {
 
 std::uint64_t ServerTable::Open() {
-  auto unused =
-      std::find_if(servers_.begin(), servers_.end(), [](const Server& server) {
-        return server.state == Server::kUnused;
-      });
+  auto unused = std::find_if(
+      servers_.begin(), servers_.end(),
+      [](const Server& server) { return server.state == Server::kUnused; });
   if (unused == servers_.end()) unused = servers_.emplace(unused);
   unused->state = Server::kOpen;
   ++unused->generation;

@@ -49,11 +49,13 @@ class ServerTable {
   // Starts to listen; returns where.
   absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
 
-  // No new calls. The server is gone as soon as none is in work, see TakeClosed().
+  // No new calls. The server is gone as soon as none is in work, see
+  // TakeClosed().
   absl::Status Close(std::uint64_t server, const Closing& closing);
 
   // A server whose closing is done, if there is one: tells whom to answer and
-  // appends to `listeners` the numbers that RemoveListener() is to be called for.
+  // appends to `listeners` the numbers that RemoveListener() is to be called
+  // for.
   bool TakeClosed(Closing* closing, std::vector<std::uint32_t>* listeners);
   void RemoveListener(std::uint32_t listener) { listeners_[listener] = {}; }
 

@@ -73,8 +73,7 @@ TEST_F(ServerTableTest, OneServerListensAtManyPlaces) {
 TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
   const std::uint64_t server = table_.Open();
   ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
-  const absl::Status again =
-      table_.AddMethod(server, 7, "/a.A/Do", 9, 9, 9);
+  const absl::Status again = table_.AddMethod(server, 7, "/a.A/Do", 9, 9, 9);
   EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
   const absl::Status collision =
       table_.AddMethod(server, 7, "/b.B/Other", 9, 9, 9);

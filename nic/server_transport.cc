@@ -193,10 +193,9 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   slot.state = Slot::kRunning;
   ++session.running;
   counters_.calls_arrived.Add();
-  const Nanos deadline =
-      header.remaining_us == 0
-          ? kNever
-          : now + Nanos{header.remaining_us} * kMicrosecond;
+  const Nanos deadline = header.remaining_us == 0
+                             ? kNever
+                             : now + Nanos{header.remaining_us} * kMicrosecond;
   const std::uint32_t call =
       handler_.OnCall({.reply_to = {.token = session.token,
                                     .session = index,

@@ -3,17 +3,17 @@
 //
 // File: nic/server_transport.h
 //
-// Sessions that clients opened, and their calls: at most once, answered as often
-// as it is asked for. Knows packets and slots; what a call is about knows the
-// handler, who is told of each new call once and answers it once.
+// Sessions that clients opened, and their calls: at most once, answered as
+// often as it is asked for. Knows packets and slots; what a call is about knows
+// the handler, who is told of each new call once and answers it once.
 //
 // Opening makes no state until the client has returned a cookie, which proves
-// its address. A session is found by its token; its slots are numbered, one call
-// each. A duplicate of a call that runs is answered ACCEPTED, of one that ended
-// with its kept reply; a higher sequence in a slot ends the lower.
+// its address. A session is found by its token; its slots are numbered, one
+// call each. A duplicate of a call that runs is answered ACCEPTED, of one that
+// ended with its kept reply; a higher sequence in a slot ends the lower.
 //
-// Passive: no clock, no thread; not thread-safe. Memory for all sessions is taken
-// at construction.
+// Passive: no clock, no thread; not thread-safe. Memory for all sessions is
+// taken at construction.
 #ifndef LAUBERHORN_NIC_SERVER_TRANSPORT_H_
 #define LAUBERHORN_NIC_SERVER_TRANSPORT_H_
 
@@ -115,8 +115,8 @@ class ServerTransport {
     Address peer;
     std::uint32_t listener;
     friend bool operator==(const OpenKey& a, const OpenKey& b) {
-      return a.client == b.client && a.number == b.number &&
-             a.peer == b.peer && a.listener == b.listener;
+      return a.client == b.client && a.number == b.number && a.peer == b.peer &&
+             a.listener == b.listener;
     }
     template <typename H>
     friend H AbslHashValue(H state, const OpenKey& key) {

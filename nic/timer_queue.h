@@ -4,8 +4,8 @@
 // File: nic/timer_queue.h
 //
 // When each of a fixed number of things wants attention: a binary heap with the
-// place of each thing, so that setting and clearing cost O(log n) and nothing is
-// allocated after construction. Not thread-safe.
+// place of each thing, so that setting and clearing cost O(log n) and nothing
+// is allocated after construction. Not thread-safe.
 #ifndef LAUBERHORN_NIC_TIMER_QUEUE_H_
 #define LAUBERHORN_NIC_TIMER_QUEUE_H_
 

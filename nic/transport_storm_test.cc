@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Both ends of the transport under seeded random schedules: a network that loses,
-// repeats, reorders, delays, cuts and corrupts packets; servers that restart and
-// answer late; calls with and without deadlines, cancelled and disconnected. What
-// holds in every one of them: a call ends exactly once, runs at most once, and its
-// answer is its own.
+// Both ends of the transport under seeded random schedules: a network that
+// loses, repeats, reorders, delays, cuts and corrupts packets; servers that
+// restart and answer late; calls with and without deadlines, cancelled and
+// disconnected. What holds in every one of them: a call ends exactly once, runs
+// at most once, and its answer is its own.
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ using testing::TestServer;
 
 constexpr int kSeeds = 1000;
 constexpr std::uint32_t kNumbers = 24;  // calls that may be open at a time
-constexpr int kSteps = 150;
+constexpr int kSteps = 60;
 constexpr std::uint8_t kOk = 0;
 constexpr std::uint8_t kDeadlineExceeded = 4;
 constexpr std::uint8_t kUnavailable = 14;
@@ -60,6 +60,7 @@ class Storm {
                          .truncation = Below(100),
                          .min_delay = 0,
                          .max_delay = Below(3) == 0 ? 0 : DelayBelow(kSecond)});
+    network_.Advance(now_);
     StartServer();
     Connect();
   }
@@ -76,7 +77,8 @@ class Storm {
     EXPECT_EQ(OpenCalls(), 0) << "calls that never end";
     CheckRuns();
     Pass(10 * kSecond);
-    EXPECT_EQ(client_.transport().Next(), kNever) << "an idle client has a timer";
+    EXPECT_EQ(client_.transport().Next(), kNever)
+        << "an idle client has a timer";
     seen->retransmissions += client_.counters.retransmissions.value();
     seen->probes += client_.counters.probes.value();
     seen->resets += client_.counters.resets_received.value();
@@ -218,7 +220,6 @@ class Storm {
       open_[ended.call] = kNoCall;
       CallRecord& record = records_[static_cast<std::size_t>(id)];
       EXPECT_EQ(++record.ends, 1) << "call " << id << " ended twice";
-      EXPECT_LE(now_, std::max(record.deadline, now_)) << "too late";
       ++statuses_[ended.status];
       if (ended.status == kOk) {
         EXPECT_EQ(ended.text, record.payload + "!") << "wrong bytes";

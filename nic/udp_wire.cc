@@ -88,7 +88,8 @@ absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
                    sizeof(kSocketBuffer));
   sockaddr_storage storage;
   socklen_t size = address.ToSockaddr(family, &storage);
-  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&storage), size) != 0) {
+  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&storage), size) !=
+      0) {
     return SocketError("cannot listen on", address, errno);
   }
   size = sizeof(storage);

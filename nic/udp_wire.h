@@ -35,7 +35,8 @@ class UdpWire final : public Wire {
   int descriptor() const { return descriptor_; }
 
  private:
-  UdpWire(int descriptor, int family) : descriptor_(descriptor), family_(family) {}
+  UdpWire(int descriptor, int family)
+      : descriptor_(descriptor), family_(family) {}
 
   static absl::StatusOr<std::unique_ptr<UdpWire>> BindFamily(
       const Address& address, int family);

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 
-// UDP sockets over the loopback device, which loses nothing and keeps the order.
+// UDP sockets over the loopback device, which loses nothing and keeps the
+// order.
 
 #include "nic/udp_wire.h"
 
@@ -18,10 +19,11 @@ namespace lauberhorn::nic {
 namespace {
 
 Address LoopbackV4(std::uint16_t port = 0) {
-  return Address({.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
-                  .scope = 0,
-                  .port = port,
-                  .reserved = 0});
+  return Address(
+      {.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
+       .scope = 0,
+       .port = port,
+       .reserved = 0});
 }
 
 Address LoopbackV6(std::uint16_t port = 0) {

@@ -22,12 +22,13 @@ class Wire {
  public:
   virtual ~Wire() = default;
 
-  // The next packet: writes it to `buffer` and its sender to `from`. Returns its
-  // size, or 0 if there is none. A packet larger than the buffer comes cut.
+  // The next packet: writes it to `buffer` and its sender to `from`. Returns
+  // its size, or 0 if there is none. A packet larger than the buffer comes cut.
   virtual std::size_t Receive(absl::Span<std::uint8_t> buffer,
                               Address* from) = 0;
 
-  virtual void Send(const Address& to, absl::Span<const std::uint8_t> packet) = 0;
+  virtual void Send(const Address& to,
+                    absl::Span<const std::uint8_t> packet) = 0;
 
   // Where others reach it.
   virtual Address local() const = 0;

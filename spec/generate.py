@@ -102,7 +102,8 @@ def header(states, edges):
     """abi/host/channel_edges.h: constants, names, the table, edge macros."""
     out = []
     add = out.append
-    add("/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */")
+    add("/* SPDX-License-" +
+        "Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */")
     add("/* SPDX-FileCopyrightText: The Lauberhorn authors */")
     add("/*")
     add(" * channel_edges.h - the states of a slot word and the only ways to change one")
@@ -178,7 +179,7 @@ def promela(states, edges):
     """spec/model/channel_edges.pml: one inline per edge."""
     out = []
     add = out.append
-    add("/* SPDX-License-Identifier: Apache-2.0 */")
+    add("/* SPDX-License-" + "Identifier: Apache-2.0 */")
     add("/* SPDX-FileCopyrightText: The Lauberhorn authors */")
     add("/*")
     add(" * The states and edges of a slot word, for the models.")

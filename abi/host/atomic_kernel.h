@@ -28,16 +28,16 @@
 #define lh_kernel_release_fence() dma_mb()
 #endif
 
-#define lh_load_acquire(address)                   \
-	({                                         \
+#define lh_load_acquire(address)                          \
+	({                                                \
 		__u64 __lh_value = READ_ONCE(*(address)); \
-		dma_rmb();                         \
-		__lh_value;                        \
+		dma_rmb();                                \
+		__lh_value;                               \
 	})
 
-#define lh_store_release(address, value)        \
-	do {                                    \
-		lh_kernel_release_fence();      \
+#define lh_store_release(address, value)         \
+	do {                                     \
+		lh_kernel_release_fence();       \
 		WRITE_ONCE(*(address), (value)); \
 	} while (0)
 
@@ -48,10 +48,10 @@ static inline int lh_kernel_cas64(__u64 *address, __u64 old, __u64 value)
 
 #define lh_cas64(address, old, new) lh_kernel_cas64(address, old, new)
 
-#define lh_light_fence(asymmetric) \
-	do {                       \
+#define lh_light_fence(asymmetric)  \
+	do {                        \
 		(void)(asymmetric); \
-		mb();              \
+		mb();               \
 	} while (0)
 
 #define lh_heavy_fence(asymmetric) lh_light_fence(asymmetric)

@@ -61,7 +61,8 @@ struct lh_lane {
 static inline struct lh_line *lh_lane_line(const struct lh_lane *lane,
 					   __u32 slot)
 {
-	return (struct lh_line *)(lane->lines + (unsigned long)slot * lane->line_stride);
+	return (struct lh_line *)(lane->lines +
+				  (unsigned long)slot * lane->line_stride);
 }
 
 static inline __u8 *lh_lane_overflow(const struct lh_lane *lane, __u32 slot)
@@ -77,9 +78,8 @@ static inline struct lh_line *lh_lane_next(const struct lh_lane *lane)
 
 static inline void lh_lane_advance(struct lh_lane *lane)
 {
-	lane->position = lane->position + 1 == lane->slots ?
-				 0 :
-				 lane->position + 1;
+	lane->position =
+		lane->position + 1 == lane->slots ? 0 : lane->position + 1;
 }
 
 static inline __u32 lh_lane_previous(const struct lh_lane *lane)

@@ -101,8 +101,7 @@ void BM_BellAfterPut(benchmark::State &state)
 	channel.watched = state.range(0) != 0;
 	channel.host.bell.asymmetric = state.range(1) != 0;
 	for (auto _ : state)
-		benchmark::DoNotOptimize(
-			lh_bell_after_put(&channel.host.bell));
+		benchmark::DoNotOptimize(lh_bell_after_put(&channel.host.bell));
 }
 BENCHMARK(BM_BellAfterPut)
 	->ArgNames({ "watched", "asymmetric" })

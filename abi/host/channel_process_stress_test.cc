@@ -69,13 +69,12 @@ void RingNobody(void *)
 	}
 }
 
-class Survivor {
-    public:
+class Survivor
+{
+      public:
 	Survivor(StressMemory *memory, __u32 slots)
-		: memory_(memory),
-		  out_(ViewOf(memory, LH_LANE_OUT, slots)),
-		  in_(ViewOf(memory, LH_LANE_IN, slots)),
-		  random_(slots)
+		: memory_(memory), out_(ViewOf(memory, LH_LANE_OUT, slots)),
+		  in_(ViewOf(memory, LH_LANE_IN, slots)), random_(slots)
 	{
 		memory->watched = 1;
 	}
@@ -88,8 +87,7 @@ class Survivor {
 		if (child == 0)
 			RunHost(memory_, out_, in_, random_.Below(1 << 30));
 		const auto end = std::chrono::steady_clock::now() +
-				 std::chrono::microseconds(
-					 random_.Below(3000));
+				 std::chrono::microseconds(random_.Below(3000));
 		while (std::chrono::steady_clock::now() < end) {
 			Deliver();
 			Collect();
@@ -118,7 +116,7 @@ class Survivor {
 	uint64_t lives_that_held = 0;
 	uint64_t lives_that_slept = 0;
 
-    private:
+      private:
 	void Deliver()
 	{
 		lh_line *line = lh_deliver_begin(&in_);
@@ -164,8 +162,8 @@ class Survivor {
 		while (lh_revoke(&in_))
 			CountBack();
 		lh_lane dead = in_;
-		lives_that_slept += lh_state(lh_lane_next(&dead)->header.word) ==
-				    LH_PARKED;
+		lives_that_slept +=
+			lh_state(lh_lane_next(&dead)->header.word) == LH_PARKED;
 		ASSERT_TRUE(lh_close(&dead));
 		ASSERT_FALSE(lh_deliver_begin(&in_));
 
@@ -196,16 +194,18 @@ class Survivor {
 	std::set<uint64_t> open_; // delivered, not replied to, not back
 };
 
-class ChannelProcessStressTest : public ::testing::TestWithParam<__u32> {};
+class ChannelProcessStressTest : public ::testing::TestWithParam<__u32>
+{
+};
 
 INSTANTIATE_TEST_SUITE_P(Slots, ChannelProcessStressTest,
 			 ::testing::Values(2u, 3u, 8u));
 
 TEST_P(ChannelProcessStressTest, OnlyWhatTheDeadHeldIsLost)
 {
-	void *pages = mmap(nullptr, sizeof(StressMemory),
-			   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			   -1, 0);
+	void *pages =
+		mmap(nullptr, sizeof(StressMemory), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(pages, MAP_FAILED);
 	Survivor survivor(static_cast<StressMemory *>(pages), GetParam());
 	const auto end = std::chrono::steady_clock::now() + StressTime() / 3;

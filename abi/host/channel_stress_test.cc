@@ -36,11 +36,11 @@ struct World {
 	int asymmetric = 0;
 };
 
-class Nic {
-    public:
+class Nic
+{
+      public:
 	Nic(World *world, uint64_t seed)
-		: memory_(&world->memory),
-		  asymmetric_(world->asymmetric),
+		: memory_(&world->memory), asymmetric_(world->asymmetric),
 		  out_(ViewOf(&world->memory, LH_LANE_OUT, world->slots)),
 		  in_(ViewOf(&world->memory, LH_LANE_IN, world->slots)),
 		  random_(seed)
@@ -83,12 +83,12 @@ class Nic {
 	uint64_t reopened = 0;
 	uint64_t slept = 0;
 
-    private:
+      private:
 	void Turn()
 	{
 		Collect();
-		const bool given = random_.Below(4) != 0 &&
-				   Deliver(LH_KIND_CALL);
+		const bool given =
+			random_.Below(4) != 0 && Deliver(LH_KIND_CALL);
 		if (given && random_.Below(4) == 0 && lh_newest_waits(&in_) &&
 		    lh_revoke(&in_)) {
 			--delivered_;
@@ -133,8 +133,8 @@ class Nic {
 	// Something is on its way to the host, so a put will come.
 	void Sleep()
 	{
-		const __u64 seen = __atomic_load_n(&memory_->rings,
-						   __ATOMIC_SEQ_CST);
+		const __u64 seen =
+			__atomic_load_n(&memory_->rings, __ATOMIC_SEQ_CST);
 		const bool unwatch = random_.Below(2) == 0;
 		if (unwatch)
 			lh_store_release(&memory_->watched, 0);
@@ -161,10 +161,10 @@ class Nic {
 	uint64_t replied_ = 0;
 };
 
-class Host {
-    public:
-	Host(World *world, uint64_t seed)
-		: random_(seed)
+class Host
+{
+      public:
+	Host(World *world, uint64_t seed) : random_(seed)
 	{
 		StressMemory *memory = &world->memory;
 		channel_.out = ViewOf(memory, LH_LANE_OUT, world->slots);
@@ -194,7 +194,7 @@ class Host {
 	uint64_t closed = 0;
 	uint64_t rung = 0;
 
-    private:
+      private:
 	static int Spin(void *context)
 	{
 		return static_cast<Host *>(context)->random_.Below(64) != 0;
@@ -285,8 +285,9 @@ class Host {
 	Random random_;
 };
 
-class ChannelStressTest
-	: public ::testing::TestWithParam<std::tuple<int, bool>> {};
+class ChannelStressTest : public ::testing::TestWithParam<std::tuple<int, bool>>
+{
+};
 
 INSTANTIATE_TEST_SUITE_P(All, ChannelStressTest,
 			 ::testing::Combine(::testing::Values(2, 3, 8),
@@ -299,8 +300,8 @@ TEST_P(ChannelStressTest, EveryMessageComesOnceAndInOrder)
 	world->asymmetric = std::get<1>(GetParam());
 	world->memory.watched = 1;
 	if (world->asymmetric &&
-	    syscall(__NR_membarrier,
-		    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0)
+	    syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		    0, 0) != 0)
 		GTEST_SKIP() << "this kernel has no private expedited "
 				"membarrier";
 

@@ -22,7 +22,8 @@
 
 // The word may move between a delivery's look and its compare-and-swap: so that
 // a test can be the other side, each compare-and-swap is announced first.
-namespace {
+namespace
+{
 std::function<void(__u64 *)> before_cas;
 
 int AnnouncedCas(__u64 *address, __u64 old, __u64 value)
@@ -41,8 +42,9 @@ int AnnouncedCas(__u64 *address, __u64 old, __u64 value)
 namespace
 {
 
-class ChannelTest : public ::testing::TestWithParam<__u32> {
-    public:
+class ChannelTest : public ::testing::TestWithParam<__u32>
+{
+      public:
 	ChannelTest()
 	{
 		const __u32 slots = GetParam();
@@ -303,8 +305,8 @@ TEST_P(ChannelTest, GetSpinsThenSleeps)
 	lh_waiter waiter = {};
 	waiter.context = &calls;
 	waiter.spin = [](void *context) {
-		return static_cast<int>(
-			++static_cast<Calls *>(context)->spins < 3);
+		return static_cast<int>(++static_cast<Calls *>(context)->spins <
+					3);
 	};
 	waiter.sleep = [](void *context, __u64 *word, __u64 parked) {
 		Calls *c = static_cast<Calls *>(context);

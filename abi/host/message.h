@@ -84,7 +84,10 @@ enum lh_kind {
 	 * status, 0 to 16; payload: the reply, or the status text (UTF-8).
 	 */
 	LH_KIND_REPLY = 2,
-	/* serve, to the host: give this core back. Only into an empty lane. */
+	/*
+	 * serve, to the host: give this core back. Only into an empty lane of
+	 * a thread that waits; nothing follows it before the next EMPTY.
+	 */
 	LH_KIND_RETIRE = 3,
 	/* serve, to the NIC: no reply, but room; aux: how many calls. */
 	LH_KIND_EMPTY = 4,

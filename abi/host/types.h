@@ -28,8 +28,8 @@
 
 #define LH_SIZE(type, size) \
 	LH_ASSERT(size_of_##type, sizeof(struct type) == (size))
-#define LH_FIELD(type, field, offset)                                      \
-	LH_ASSERT(offset_of_##type##_##field,                              \
+#define LH_FIELD(type, field, offset)         \
+	LH_ASSERT(offset_of_##type##_##field, \
 		  __builtin_offsetof(struct type, field) == (offset))
 
 /*

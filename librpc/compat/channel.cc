@@ -35,7 +35,7 @@ absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
   if (!runtime.ok()) return runtime.status();
   auto client = lauberhorn::Client::Connect(*std::move(runtime), target_);
   if (!client.ok()) return client.status();
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (client_ == nullptr) {
     client_ = *std::move(client);
     connected_.store(client_.get(), std::memory_order_release);

@@ -20,14 +20,15 @@ Server::Server(std::unique_ptr<lauberhorn::Server> server)
 Server::~Server() { Shutdown(); }
 
 void Server::Wait() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(&is_shut_down_));
+  std::unique_lock<std::mutex> lock(mutex_);
+  shut_down_.wait(lock, [this] { return is_shut_down_; });
 }
 
 void Server::Shutdown() {
   server_->Shutdown();
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   is_shut_down_ = true;
+  shut_down_.notify_all();
 }
 
 }  // namespace lh_v1

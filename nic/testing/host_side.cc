@@ -91,9 +91,9 @@ bool HostChannel::Take(TakenMessage* message) {
   message->payload.assign(reinterpret_cast<const char*>(line->payload),
                           in_line);
   if (length > in_line) {
-    message->payload.append(reinterpret_cast<const char*>(
-                                lh_lane_overflow(&channel_.in, slot)),
-                            length - in_line);
+    message->payload.append(
+        reinterpret_cast<const char*>(lh_lane_overflow(&channel_.in, slot)),
+        length - in_line);
   }
   lh_release(&channel_.in, line);
   return true;

@@ -3,9 +3,9 @@
 //
 // File: nic/testing/host_side.h
 //
-// The host's side of a region for tests: its memory, and one channel as a thread
-// of the process sees it. Finds everything by the offsets in the region, as any
-// host does, and speaks through abi/host/channel.h.
+// The host's side of a region for tests: its memory, and one channel as a
+// thread of the process sees it. Finds everything by the offsets in the region,
+// as any host does, and speaks through abi/host/channel.h.
 //
 // The host and the NIC may be driven by the same thread or by two.
 #ifndef LAUBERHORN_NIC_TESTING_HOST_SIDE_H_
@@ -58,8 +58,8 @@ class HostChannel {
   // Channel `which` of endpoint `endpoint` of the region that begins at `base`.
   HostChannel(std::uint8_t* base, std::uint32_t endpoint, Which which);
 
-  // Puts a message, if there is room. header.length says how much of the payload
-  // is written unless `length_as_given`; then it may lie about it.
+  // Puts a message, if there is room. header.length says how much of the
+  // payload is written unless `length_as_given`; then it may lie about it.
   bool Put(lh_message header, absl::string_view payload = "",
            bool length_as_given = false);
 

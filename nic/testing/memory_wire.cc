@@ -34,11 +34,11 @@ bool IsAny(const Address& address) {
 }  // namespace
 
 Address TestAddress(std::uint8_t host, std::uint16_t port) {
-  return Address({.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0,
-                         host},
-                  .scope = 0,
-                  .port = port,
-                  .reserved = 0});
+  return Address(
+      {.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, host},
+       .scope = 0,
+       .port = port,
+       .reserved = 0});
 }
 
 class MemoryNetwork::MemoryWire final : public Wire {
@@ -49,8 +49,7 @@ class MemoryNetwork::MemoryWire final : public Wire {
   }
   ~MemoryWire() override { network_.wires_.erase(local_); }
 
-  std::size_t Receive(absl::Span<std::uint8_t> buffer,
-                      Address* from) override {
+  std::size_t Receive(absl::Span<std::uint8_t> buffer, Address* from) override {
     // A packet that was cut to nothing looks like none, as with a socket.
     while (!arrived_.empty()) {
       const Packet packet = std::move(arrived_.front());
@@ -65,8 +64,7 @@ class MemoryNetwork::MemoryWire final : public Wire {
     return 0;
   }
 
-  void Send(const Address& to,
-            absl::Span<const std::uint8_t> packet) override {
+  void Send(const Address& to, absl::Span<const std::uint8_t> packet) override {
     network_.Send(local_, to, packet);
   }
 
@@ -123,8 +121,7 @@ absl::StatusOr<std::unique_ptr<Wire>> MemoryNetwork::Bind(Address local) {
     while (wires_.contains(WithPort(local, port))) ++port;
     local = WithPort(local, port);
   } else if (wires_.contains(local)) {
-    return absl::UnavailableError(
-        absl::StrCat(local.ToString(), " is in use"));
+    return absl::UnavailableError(absl::StrCat(local.ToString(), " is in use"));
   }
   return absl::make_unique<MemoryWire>(*this, local);
 }

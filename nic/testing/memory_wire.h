@@ -3,9 +3,10 @@
 //
 // File: nic/testing/memory_wire.h
 //
-// A network in memory for tests: packets between wires of named hosts, with loss,
-// duplication, reordering, corruption, truncation and delay. Time is simulated and
-// all chance comes from one seed, so the same calls give the same run every time.
+// A network in memory for tests: packets between wires of named hosts, with
+// loss, duplication, reordering, corruption, truncation and delay. Time is
+// simulated and all chance comes from one seed, so the same calls give the same
+// run every time.
 //
 // Not thread-safe. The network outlives its factories and wires.
 #ifndef LAUBERHORN_NIC_TESTING_MEMORY_WIRE_H_
@@ -31,9 +32,9 @@ Address TestAddress(std::uint8_t host, std::uint16_t port = 0);
 
 class MemoryNetwork {
  public:
-  // What happens to packets: of each thousand, how many. Each packet takes a time
-  // between the two delays; one that is reordered comes before all that were not
-  // received yet.
+  // What happens to packets: of each thousand, how many. Each packet takes a
+  // time between the two delays; one that is reordered comes before all that
+  // were not received yet.
   struct Faults {
     unsigned loss = 0;
     unsigned duplication = 0;
@@ -47,7 +48,7 @@ class MemoryNetwork {
   struct Totals {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
-    std::uint64_t lost = 0;  // by chance or by the filter
+    std::uint64_t lost = 0;         // by chance or by the filter
     std::uint64_t unreachable = 0;  // nobody had a wire there on arrival
     std::uint64_t duplicated = 0;
     std::uint64_t reordered = 0;
@@ -67,12 +68,13 @@ class MemoryNetwork {
   void set_faults(const Faults& faults) { faults_ = faults; }
   void set_filter(Filter filter) { filter_ = std::move(filter); }
 
-  // The wires of the host with this address; its port does not matter. Listening
-  // elsewhere than there or on any address is refused, and so is a port twice.
+  // The wires of the host with this address; its port does not matter.
+  // Listening elsewhere than there or on any address is refused, and so is a
+  // port twice.
   std::unique_ptr<WireFactory> Host(const Address& address);
 
-  // It is `now`: what arrives until then can be received. Without delays packets
-  // can be received as soon as they were sent.
+  // It is `now`: what arrives until then can be received. Without delays
+  // packets can be received as soon as they were sent.
   void Advance(Nanos now);
 
   // When the next packet on its way arrives; kNever if there is none.

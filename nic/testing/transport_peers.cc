@@ -113,9 +113,7 @@ std::uint32_t TestServer::OnCall(const IncomingCall& call) {
   return number;
 }
 
-void TestServer::OnCallDropped(std::uint32_t call) {
-  ++calls.at(call).dropped;
-}
+void TestServer::OnCallDropped(std::uint32_t call) { ++calls.at(call).dropped; }
 
 TestClient::TestClient(MemoryNetwork& network, const Address& host,
                        std::uint32_t calls, std::uint32_t peers,

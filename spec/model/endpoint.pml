@@ -165,10 +165,12 @@ inline fill(slot, content) {
 #define ROOM(thread) (word[SERVE(thread, serve[thread])].state == FREE)
 #define NEWEST(thread) SERVE(thread, BACK(serve[thread]))
 
+#define IS_FULL(thread, position) (word[SERVE(thread, position)].state == FULL)
 #if D == 2
-#define NONE_FULL(lane) (word[lane * D].state != FULL && word[lane * D + 1].state != FULL)
+#define NONE_FULL(thread) (!IS_FULL(thread, 0) && !IS_FULL(thread, 1))
 #else
-#define NONE_FULL(lane) (word[lane * D].state != FULL && word[lane * D + 1].state != FULL && word[lane * D + 2].state != FULL)
+#define NONE_FULL(thread)	\
+	(!IS_FULL(thread, 0) && !IS_FULL(thread, 1) && !IS_FULL(thread, 2))
 #endif
 
 /* Delivers, or stages, the head of the queue on serve. */
@@ -260,9 +262,15 @@ inline nested_reply(thread) {
 #define REPLY_ROOM(thread) (word[CALL_IN(thread, call[thread])].state == FREE)
 #endif
 
+#define BARRED(thread) (LEFT_BARS(thread) || RETIRE_BARS(thread))
+#define AT_WORK(thread) (!left[thread] && !retiring[thread])
+#define NESTED_DONE(thread)	\
+	(waits_for[thread] != 0 && answered_once[waits_for[thread]])
+
 #define TEND(thread)	\
-	:: head <= ALL && ROOM(thread) && !LEFT_BARS(thread) && !RETIRE_BARS(thread) -> give_call(thread)	\
-	:: retires < RETIRES && ROOM(thread) && NONE_FULL(thread) && !left[thread] && !retiring[thread] -> retire(thread)	\
+	:: head <= ALL && ROOM(thread) && !BARRED(thread) -> give_call(thread)	\
+	:: retires < RETIRES && ROOM(thread) &&	\
+	   NONE_FULL(thread) && AT_WORK(thread) -> retire(thread)	\
 	:: serve_out[thread]?kind, number -> from_serve(thread)	\
 	:: call_out[thread]?kind, number ->	\
 		d_step {	\
@@ -270,7 +278,7 @@ inline nested_reply(thread) {
 			waits[CALLS + number] = true;	\
 			find_head()	\
 		}	\
-	:: waits_for[thread] != 0 && answered_once[waits_for[thread]] && REPLY_ROOM(thread) -> nested_reply(thread)
+	:: NESTED_DONE(thread) && REPLY_ROOM(thread) -> nested_reply(thread)
 
 active proctype nic() {
 	Word seen;

@@ -47,7 +47,8 @@ c_decl {
 		chosen_edge = chosen("EDGE");
 	}
 }
-#define REACHED(situation, condition) assert(!(condition) || c_expr { chosen_situation } != situation)
+#define REACHED(situation, condition)	\
+	assert(!(condition) || c_expr { chosen_situation } != situation)
 #define EDGE_TAKEN(number) assert(c_expr { chosen_edge } != number)
 #else
 #define REACHED(situation, condition) skip

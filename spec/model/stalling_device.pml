@@ -79,8 +79,18 @@ bit woken;
 /* --- the host's cache and store buffer ------------------------------------- */
 
 #define SPECULATE(slot)	\
-	:: d_step { speculations < SPECULATIONS && load[slot] == none && copy[slot] == absent -> speculations++; load[slot] = arriving } \
-	:: d_step { speculations < SPECULATIONS && half_copy[slot] == 0 && second_half[slot] != 0 -> speculations++; half_copy[slot] = second_half[slot] }
+	:: d_step {	\
+		speculations < SPECULATIONS &&	\
+		load[slot] == none && copy[slot] == absent ->	\
+		speculations++;	\
+		load[slot] = arriving	\
+	   }	\
+	:: d_step {	\
+		speculations < SPECULATIONS &&	\
+		half_copy[slot] == 0 && second_half[slot] != 0 ->	\
+		speculations++;	\
+		half_copy[slot] = second_half[slot]	\
+	   }
 
 active proctype cache() {
 	Word seen;
@@ -253,25 +263,33 @@ inline answer_not_full(slot) {
 #define COMING (given < collected)
 
 #ifdef LOAD_MEANS_RELEASE
-#define ROOM (IS_EMPTY(word[position]) || word[position].state == TAKEN && load[NEXT(position)] == held)
+#define GIVEN_BACK (word[position].state == TAKEN && load[NEXT(position)] == held)
 #else
-#define ROOM IS_EMPTY(word[position])
+#define GIVEN_BACK false
 #endif
+#define ROOM (IS_EMPTY(word[position]) || GIVEN_BACK)
 
 #define LISTEN(slot)	\
-	:: load[slot] == arriving -> \
-		REACHED(LOADED_WHILE_TAKEN, word[BACK(slot)].state == TAKEN); \
-		load[slot] = held; \
-		drain() \
-	:: d_step { load[slot] == held && word[slot].state == FULL -> answer[slot] = FULL; load[slot] = none; copy[slot] = owned } \
-	:: load[slot] == held && word[slot].state != FULL && word[slot].state != FREE -> answer_not_full(slot) \
-	:: HELD_FREE(slot) && COMING && tries < TRIES -> \
-		tries++; \
-		answer_not_full(slot) \
-	:: HELD_FREE(slot) && !COMING -> \
-		needed++; \
-		REACHED(T_MAX_NEEDED, true); \
-		MUST(ANSWERED_IN_TIME, needed <= SPECULATIONS); \
+	:: load[slot] == arriving ->	\
+		REACHED(LOADED_WHILE_TAKEN, word[BACK(slot)].state == TAKEN);	\
+		load[slot] = held;	\
+		drain()	\
+	:: d_step {	\
+		load[slot] == held && word[slot].state == FULL ->	\
+		answer[slot] = FULL;	\
+		load[slot] = none;	\
+		copy[slot] = owned	\
+	   }	\
+	:: load[slot] == held &&	\
+	   word[slot].state != FULL && word[slot].state != FREE ->	\
+		answer_not_full(slot)	\
+	:: HELD_FREE(slot) && COMING && tries < TRIES ->	\
+		tries++;	\
+		answer_not_full(slot)	\
+	:: HELD_FREE(slot) && !COMING ->	\
+		needed++;	\
+		REACHED(T_MAX_NEEDED, true);	\
+		MUST(ANSWERED_IN_TIME, needed <= SPECULATIONS);	\
 		answer_not_full(slot)
 
 active proctype nic() {

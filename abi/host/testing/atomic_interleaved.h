@@ -15,8 +15,7 @@ namespace lauberhorn::testing {
 
 // Fault::kTagStays: what a fill (state 2, FULL) writes then.
 inline Word Filled(Word value) {
-  return Interleaver::Current().fault() == Fault::kTagStays &&
-                 (value & 15) == 2
+  return Interleaver::Current().fault() == Fault::kTagStays && (value & 15) == 2
              ? value - 16
              : value;
 }
@@ -25,19 +24,18 @@ inline Word Filled(Word value) {
 
 #define lh_load_acquire(address) \
   ::lauberhorn::testing::Interleaver::Current().Load(address)
-#define lh_store_release(address, value)                       \
-  ::lauberhorn::testing::Interleaver::Current().Store(address, \
-      ::lauberhorn::testing::Filled(value))
-#define lh_cas64(address, old, new)                               \
-  ::lauberhorn::testing::Interleaver::Current().Cas(address, old, \
-      ::lauberhorn::testing::Filled(new))
+#define lh_store_release(address, value)               \
+  ::lauberhorn::testing::Interleaver::Current().Store( \
+      address, ::lauberhorn::testing::Filled(value))
+#define lh_cas64(address, old, new)                  \
+  ::lauberhorn::testing::Interleaver::Current().Cas( \
+      address, old, ::lauberhorn::testing::Filled(new))
 #define lh_light_fence(asymmetric) \
   ::lauberhorn::testing::Interleaver::Current().LightFence(asymmetric)
 #define lh_heavy_fence(asymmetric) \
   ::lauberhorn::testing::Interleaver::Current().HeavyFence(asymmetric)
-#define LH_ON_EDGE(edge, address, old, new)                          \
-  ::lauberhorn::testing::Interleaver::Current().OnEdge(edge, address, \
-      old, new)
+#define LH_ON_EDGE(edge, address, old, new) \
+  ::lauberhorn::testing::Interleaver::Current().OnEdge(edge, address, old, new)
 
 #include "../channel.h"
 

@@ -2,8 +2,9 @@
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 
 // Scenarios of an `out` lane and the bell: put and collect with a NIC that
-// watches, that stops watching, that sleeps, that does both; with full fences on
-// both sides and with the asymmetric pair; and two threads that ring one bell.
+// watches, that stops watching, that sleeps, that does both; with full fences
+// on both sides and with the asymmetric pair; and two threads that ring one
+// bell.
 
 #include "channel_world.h"
 
@@ -151,12 +152,11 @@ void AddBellScenarios(int slots, Misuse misuse,
         (asymmetric ? ", asymmetric fences" : ", full fences") + suffix;
     list->push_back({"put, collect, unwatched" + fences,
                      std::make_unique<PutAndRing>(
-                         slots, misuse, 2,
-                         Leaving{true, false, asymmetric})});
-    list->push_back({"put, collect, asleep" + fences,
-                     std::make_unique<PutAndRing>(
-                         slots, misuse, slots,
-                         Leaving{false, true, asymmetric})});
+                         slots, misuse, 2, Leaving{true, false, asymmetric})});
+    list->push_back(
+        {"put, collect, asleep" + fences,
+         std::make_unique<PutAndRing>(slots, misuse, slots,
+                                      Leaving{false, true, asymmetric})});
     list->push_back({"put, collect, unwatched and asleep" + fences,
                      std::make_unique<PutAndRing>(
                          slots, misuse, 2, Leaving{true, true, asymmetric})});

@@ -54,9 +54,15 @@ int ChannelChecker::AddLane(Interleaver& run, std::string name, int direction,
     run.Name(&lines[i].header.call, slot + ".call");
     run.Name(overflow + i * overflow_words, slot + ".overflow");
   }
-  lanes_.push_back(Lane{std::move(name), direction, lines, overflow,
-                        overflow_words, slots, 0,
-                        std::vector<Word>(static_cast<size_t>(slots)), {}});
+  lanes_.push_back(Lane{std::move(name),
+                        direction,
+                        lines,
+                        overflow,
+                        overflow_words,
+                        slots,
+                        0,
+                        std::vector<Word>(static_cast<size_t>(slots)),
+                        {}});
   return static_cast<int>(lanes_.size()) - 1;
 }
 
@@ -65,10 +71,9 @@ const ChannelChecker::Lane* ChannelChecker::Find(const Word* address,
   for (const Lane& lane : lanes_) {
     const auto* line = reinterpret_cast<const lh_line*>(address);
     if (line >= lane.lines && line < lane.lines + lane.slots) {
-      *slot = static_cast<int>(
-          (reinterpret_cast<const char*>(address) -
-           reinterpret_cast<const char*>(lane.lines)) /
-          static_cast<std::ptrdiff_t>(sizeof(lh_line)));
+      *slot = static_cast<int>((reinterpret_cast<const char*>(address) -
+                                reinterpret_cast<const char*>(lane.lines)) /
+                               static_cast<std::ptrdiff_t>(sizeof(lh_line)));
       return &lane;
     }
     const Word* end = lane.overflow + lane.slots * lane.overflow_words;
@@ -106,8 +111,7 @@ void ChannelChecker::OnEdge(Interleaver& run, int fiber, int edge,
   }
   const Change change = performed.front();
   performed.pop_front();
-  if (change.address != address || change.old != old ||
-      change.value != value) {
+  if (change.address != address || change.old != old || change.value != value) {
     run.Fail(std::string("edge ") + row.name + " says " + Name(old) + " -> " +
              Name(value) + ", but memory went " + Name(change.old) + " -> " +
              Name(change.value));
@@ -128,8 +132,8 @@ void ChannelChecker::OnWrite(Interleaver& run, int fiber, const Word* address,
     return;
   }
   auto& announced = announced_[static_cast<size_t>(fiber)];
-  const auto same = std::find_if(
-      announced.begin(), announced.end(), [&](const Change& a) {
+  const auto same =
+      std::find_if(announced.begin(), announced.end(), [&](const Change& a) {
         return a.address == address && a.value == value;
       });
   if (same == announced.end()) {
@@ -208,8 +212,7 @@ void ChannelChecker::Took(int lane, Word message) {
     Interleaver::Current().Fail(
         "message " + std::to_string(message) + " was taken from " +
         lanes_[static_cast<size_t>(lane)].name + ", but " +
-        (given.empty() ? "none"
-                       : "message " + std::to_string(given.front())) +
+        (given.empty() ? "none" : "message " + std::to_string(given.front())) +
         " was due");
     return;
   }

@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 
 // What must hold in every schedule of a scenario with lanes:
-//   * a slot's word changes only by an edge of LH_EDGE_TABLE, taken by the party
+//   * a slot's word changes only by an edge of LH_EDGE_TABLE, taken by the
+//   party
 //     and on the lane that the table says, and reported to LH_ON_EDGE();
 //   * no two messages of a slot share a word;
 //   * the host holds at most D-1 slots;

@@ -60,8 +60,8 @@ void ChannelWorld::Reset(Interleaver& run, bool asymmetric) {
     }
     channel.host.out = channel.nic_out = lanes[LH_LANE_OUT];
     channel.host.in = channel.nic_in = lanes[LH_LANE_IN];
-    channel.host.bell = {&memory().watched[i], &memory().asleep,
-                         &memory().bits, 1ULL << i, asymmetric};
+    channel.host.bell = {&memory().watched[i], &memory().asleep, &memory().bits,
+                         1ULL << i, asymmetric};
     channel.out =
         AddLane(run, name + "out", LH_LANE_OUT, memory().lines[i][LH_LANE_OUT],
                 memory().overflow[i][LH_LANE_OUT], 1, slots_);

@@ -3,8 +3,8 @@
 
 // The memory and the two sides of the scenarios: up to two channels, their
 // flags and bell, and what both sides do again and again, written as a careful
-// includer of the header would. Names end in Nic or Host for the side that calls
-// them.
+// includer of the header would. Names end in Nic or Host for the side that
+// calls them.
 
 #ifndef LAUBERHORN_ABI_HOST_TESTING_CHANNEL_WORLD_H_
 #define LAUBERHORN_ABI_HOST_TESTING_CHANNEL_WORLD_H_
@@ -26,15 +26,15 @@ enum class Misuse {
   kReadAfterRelease,
   kWriteAfterGive,
   kCollectBeforeRead,
-  kDeliverUnasked,     // without lh_deliver_begin()
-  kRevokeOlder,        // of two
-  kNoLookAfterLeave,   // the NIC leaves at once
-  kLookBeforeBits,     // the NIC looks at the lane, then takes the bell's bits
-  kSleepBeforeFlag,    // the NIC sets `asleep` after its last look
-  kNoBell,             // the host does not look at the flags after a put
-  kNoWake,             // the NIC forgets the wake of a parked thread
-  kCloseAndForget,     // the thread goes though lh_close() failed
-  kNestedOnServe,      // the nested call's reply comes on `serve`
+  kDeliverUnasked,    // without lh_deliver_begin()
+  kRevokeOlder,       // of two
+  kNoLookAfterLeave,  // the NIC leaves at once
+  kLookBeforeBits,    // the NIC looks at the lane, then takes the bell's bits
+  kSleepBeforeFlag,   // the NIC sets `asleep` after its last look
+  kNoBell,            // the host does not look at the flags after a put
+  kNoWake,            // the NIC forgets the wake of a parked thread
+  kCloseAndForget,    // the thread goes though lh_close() failed
+  kNestedOnServe,     // the nested call's reply comes on `serve`
 };
 
 inline constexpr uint32_t StateBit(unsigned state) { return 1u << state; }

@@ -59,7 +59,7 @@ class Exchange : public ChannelWorld {
     }
     lh_store_release(&memory().asleep, 1);
     lh_bell_leave(asymmetric_);
-    if (!lh_collect_begin(&serve().nic_out))run().AwaitRing();
+    if (!lh_collect_begin(&serve().nic_out)) run().AwaitRing();
     lh_store_release(&memory().asleep, 0);
   }
 
@@ -68,9 +68,9 @@ class Exchange : public ChannelWorld {
   const bool asymmetric_;
 };
 
-// The thread gets call 1, and calls another service before it replies. Call 2 is
-// staged behind call 1; if the thread says that it leaves, the NIC takes call 2
-// back and delivers it after the reply.
+// The thread gets call 1, and calls another service before it replies. Call 2
+// is staged behind call 1; if the thread says that it leaves, the NIC takes
+// call 2 back and delivers it after the reply.
 class NestedCall : public ChannelWorld {
  public:
   NestedCall(int slots, Misuse misuse, bool leaves)
@@ -92,10 +92,9 @@ class NestedCall : public ChannelWorld {
     bool staged = DeliverNic(serve(), 2) != LH_NOT_EMPTY;
     bool replied = false;
     while (!replied || !staged) {
-      run().Await({{&lh_lane_next(&serve().nic_out)->header.word,
-                    StateBit(LH_FULL)},
-                   {&lh_lane_next(&call().nic_out)->header.word,
-                    StateBit(LH_FULL)}});
+      run().Await(
+          {{&lh_lane_next(&serve().nic_out)->header.word, StateBit(LH_FULL)},
+           {&lh_lane_next(&call().nic_out)->header.word, StateBit(LH_FULL)}});
       const Word served = CollectNic(serve());
       if (served == kLeave && staged) staged = !RevokeNic(serve(), 2);
       if (served == 1 + kReplyOf) {
@@ -106,7 +105,7 @@ class NestedCall : public ChannelWorld {
           staged = true;
         }
       }
-      if (CollectNic(call())== kNested) {
+      if (CollectNic(call()) == kNested) {
         DeliverNic(Misused(Misuse::kNestedOnServe) ? serve() : call(),
                    kNested + kReplyOf);
       }
@@ -137,11 +136,10 @@ class NestedCall : public ChannelWorld {
 void AddEndpointScenarios(int slots, Misuse misuse,
                           std::vector<NamedScenario>* list) {
   const std::string suffix = ", D = " + std::to_string(slots);
-  list->push_back({"exchange" + suffix, std::make_unique<Exchange>(
-                                            slots, misuse, 2, false, true)});
-  list->push_back(
-      {"exchange with a NIC that sleeps, full fences" + suffix,
-       std::make_unique<Exchange>(slots, misuse, 2, true, false)});
+  list->push_back({"exchange" + suffix,
+                   std::make_unique<Exchange>(slots, misuse, 2, false, true)});
+  list->push_back({"exchange with a NIC that sleeps, full fences" + suffix,
+                   std::make_unique<Exchange>(slots, misuse, 2, true, false)});
   list->push_back(
       {"exchange with a NIC that sleeps, asymmetric fences" + suffix,
        std::make_unique<Exchange>(slots, misuse, slots == 2 ? 2 : 1, true,

@@ -3,97 +3,27 @@
 
 // The scheduler of interleaver.h. One thread: fibers are switched with
 // swapcontext(), so nothing here is atomic or locked; the memory model lives in
-// the store buffers and the clocks below.
-//
-// Processes of the search: fiber i, the flush of its buffer (kMostFibers + i)
-// and the end of its sleep for no reason (2 * kMostFibers + i).
+// the store buffers and the clocks of interleaver_internal.h.
 
 #include "interleaver.h"
 
-#include <ucontext.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
-#include <deque>
 #include <utility>
+
+#include "interleaver_internal.h"
 
 namespace lauberhorn::testing {
 namespace {
 
 constexpr size_t kStackSize = size_t{64} * 1024;
-constexpr int kStateMask = 15;
 
 thread_local Interleaver* current = nullptr;
 
+// Unwinds the fiber that failed.
+struct Stopped {};
+
 }  // namespace
-
-enum class Interleaver::Op : uint8_t {
-  kLoad,
-  kPlainLoad,
-  kStore,
-  kPlainStore,
-  kCas,
-  kFence,
-  kHeavyBegin,
-  kHeavyEnd,
-  kSleep,
-  kAsleep,
-  kWake,
-  kRing,
-  kAwaitRing,
-  kAwait,
-  kDone,
-};
-
-// What a fiber does when it moves next.
-struct Interleaver::Pending {
-  Op op = Op::kDone;
-  Word* address = nullptr;
-  Word expected = 0;
-  Word value = 0;
-  bool may_leave = false;
-  std::array<Condition, 4> conditions{};
-  size_t condition_count = 0;
-};
-
-// A store that is not in memory yet.
-struct Interleaver::Entry {
-  Word* address;
-  Word value;
-  bool publishes;  // a release
-  Clock clock;
-  int event;
-};
-
-struct Interleaver::Fiber {
-  int index = 0;
-  std::string name;
-  std::function<void()> body;
-  ucontext_t context;
-  ucontext_t scheduler;
-  std::unique_ptr<char[]> stack;
-  Pending pending;
-  Word result = 0;
-  std::deque<Entry> buffer;
-  std::vector<int> flushes;     // their events, in order
-  size_t stores = 0;            // how many will have been flushed
-  std::vector<size_t> awaited;  // a heavy fence: stores of each fiber
-  // The sleep that goes on, and those that may still end for no reason.
-  bool awake = true;
-  bool left = false;
-  int sleep_number = 0;
-  std::deque<std::pair<int, int>> timers;  // number of the sleep, its event
-  Clock clock{};
-};
-
-// What the clocks know of one word.
-struct Interleaver::Place {
-  Clock published{};
-  Clock read{};
-  uint16_t written = 0;
-  int16_t writer = -1;
-};
 
 Interleaver::Interleaver(void* memory, size_t size)
     : memory_(static_cast<char*>(memory)), size_(size) {
@@ -126,7 +56,11 @@ void Interleaver::Name(const Word* address, std::string name) {
 void Interleaver::Body() {
   Interleaver& run = *current;
   Fiber& fiber = *run.fibers_[static_cast<size_t>(run.running_)];
-  fiber.body();
+  try {
+    fiber.body();
+  } catch (const Stopped&) {
+    // Its violation ends the schedule.
+  }
   Pending done;
   run.Step(done);
 }
@@ -240,196 +174,7 @@ void Interleaver::OnEdge(int edge, const Word* address, Word old, Word value) {
 
 void Interleaver::Fail(std::string violation) {
   if (violation_.empty()) violation_ = std::move(violation);
-  if (running_ < 0) return;
-  // Never resumed: the schedule ends here.
-  Fiber& fiber = *fibers_[static_cast<size_t>(running_)];
-  swapcontext(&fiber.context, &fiber.scheduler);
-}
-
-// ---------------------------------------------------------------------------
-// The state of a schedule, as the search asks for it.
-
-int Interleaver::IndexOf(const Word* address) const {
-  const char* byte = reinterpret_cast<const char*>(address);
-  if (byte < memory_ || byte >= memory_ + size_) std::abort();
-  return static_cast<int>((byte - memory_) / static_cast<int>(sizeof(Word)));
-}
-
-Interleaver::Place& Interleaver::PlaceOf(const Word* address) const {
-  return places_[static_cast<size_t>(IndexOf(address))];
-}
-
-Word Interleaver::Visible(int fiber, const Word* address) const {
-  const std::deque<Entry>& buffer =
-      fibers_[static_cast<size_t>(fiber)]->buffer;
-  for (auto entry = buffer.rbegin(); entry != buffer.rend(); ++entry) {
-    if (entry->address == address) return entry->value;
-  }
-  return *address;
-}
-
-bool Interleaver::ConditionHolds(const Fiber& fiber) const {
-  const Pending& pending = fiber.pending;
-  switch (pending.op) {
-    case Op::kAsleep:
-      return fiber.awake;
-    case Op::kAwaitRing:
-      return rings_ > 0;
-    case Op::kAwait:
-      for (size_t i = 0; i < pending.condition_count; ++i) {
-        const Condition& condition = pending.conditions[i];
-        const Word bits =
-            Visible(fiber.index, condition.address) & kStateMask;
-        if (condition.low_bits & (1u << bits)) return true;
-      }
-      return false;
-    default:
-      return true;
-  }
-}
-
-bool Interleaver::CanMove(const Fiber& fiber) const {
-  switch (fiber.pending.op) {
-    case Op::kDone:
-      return false;
-    case Op::kCas:
-    case Op::kFence:
-    case Op::kHeavyBegin:
-    case Op::kSleep:
-    case Op::kWake:
-    case Op::kRing:
-      return fiber.buffer.empty();
-    case Op::kHeavyEnd:
-      for (int i = 0; i < fiber_count_; ++i) {
-        const auto other = static_cast<size_t>(i);
-        if (fibers_[other]->flushes.size() < fiber.awaited[other]) {
-          return false;
-        }
-      }
-      return true;
-    default:
-      return ConditionHolds(fiber);
-  }
-}
-
-Processes Interleaver::Enabled() const {
-  Processes enabled = 0;
-  for (int i = 0; i < fiber_count_; ++i) {
-    const Fiber& fiber = *fibers_[static_cast<size_t>(i)];
-    if (CanMove(fiber)) enabled |= 1u << i;
-    if (!fiber.buffer.empty()) enabled |= 1u << (kMostFibers + i);
-    if (!fiber.timers.empty()) enabled |= 1u << (2 * kMostFibers + i);
-  }
-  return enabled;
-}
-
-Processes Interleaver::Unmet() const {
-  Processes unmet = 0;
-  for (int i = 0; i < fiber_count_; ++i) {
-    const Fiber& fiber = *fibers_[static_cast<size_t>(i)];
-    const Pending& pending = fiber.pending;
-    const bool one_place =
-        pending.op == Op::kAsleep ? !pending.may_leave
-                                  : pending.condition_count <= 1;
-    if (one_place && !ConditionHolds(fiber)) unmet |= 1u << i;
-  }
-  return unmet;
-}
-
-bool Interleaver::Waits(int process) const {
-  if (process >= kMostFibers) return false;
-  const Op op = fibers_[static_cast<size_t>(process)]->pending.op;
-  return op == Op::kAsleep || op == Op::kAwait || op == Op::kAwaitRing;
-}
-
-// Places: the words, then the queue of sleepers of each word, then the bell and
-// what orders a heavy fence with the stores of others.
-Accesses Interleaver::AccessesOf(int process) const {
-  const int words = static_cast<int>(size_ / sizeof(Word));
-  const int ring = 2 * words;
-  const int heavy = 2 * words + 1;
-  const Fiber& fiber = *fibers_[static_cast<size_t>(process % kMostFibers)];
-  const Pending& pending = fiber.pending;
-  Accesses accesses;
-  if (process >= 2 * kMostFibers) {
-    accesses.Write(2 * words + 2 + fiber.index);
-    return accesses;
-  }
-  if (process >= kMostFibers) {
-    accesses.Write(IndexOf(fiber.buffer.front().address));
-    return accesses;
-  }
-  switch (pending.op) {
-    case Op::kLoad:
-    case Op::kPlainLoad:
-      accesses.Read(IndexOf(pending.address));
-      break;
-    case Op::kStore:
-    case Op::kPlainStore:
-      accesses.Read(heavy);
-      break;
-    case Op::kCas:
-      accesses.Write(IndexOf(pending.address));
-      break;
-    case Op::kHeavyBegin:
-      accesses.Write(heavy);
-      break;
-    case Op::kSleep:
-      accesses.Read(IndexOf(pending.address));
-      accesses.Write(words + IndexOf(pending.address));
-      break;
-    case Op::kAsleep:
-      accesses.Read(words + IndexOf(pending.address));
-      accesses.Read(2 * words + 2 + fiber.index);
-      break;
-    case Op::kWake:
-      accesses.Write(words + IndexOf(pending.address));
-      // Whom it finds asleep depends on who left for no reason.
-      for (int i = 0; i < fiber_count_; ++i) {
-        if (i != fiber.index) accesses.Write(2 * words + 2 + i);
-      }
-      break;
-    case Op::kRing:
-    case Op::kAwaitRing:
-      accesses.Write(ring);
-      break;
-    case Op::kAwait:
-      for (size_t i = 0; i < pending.condition_count; ++i) {
-        accesses.Read(IndexOf(pending.conditions[i].address));
-      }
-      break;
-    case Op::kFence:
-    case Op::kHeavyEnd:
-    case Op::kDone:
-      break;
-  }
-  return accesses;
-}
-
-// Events without which the process could not move: the store that it flushes,
-// the flushes that its fence waited for, the sleep that it ends.
-std::vector<int> Interleaver::CausesOf(int process) const {
-  const Fiber& fiber = *fibers_[static_cast<size_t>(process % kMostFibers)];
-  std::vector<int> causes;
-  if (process >= 2 * kMostFibers) {
-    causes.push_back(fiber.timers.front().second);
-  } else if (process >= kMostFibers) {
-    causes.push_back(fiber.buffer.front().event);
-  } else if (fiber.pending.op == Op::kHeavyEnd) {
-    for (int i = 0; i < fiber_count_; ++i) {
-      const auto other = static_cast<size_t>(i);
-      if (fiber.awaited[other] > 0) {
-        causes.push_back(fibers_[other]->flushes[fiber.awaited[other] - 1]);
-      }
-    }
-  } else if (fiber.pending.op != Op::kLoad &&
-             fiber.pending.op != Op::kPlainLoad &&
-             fiber.pending.op != Op::kStore &&
-             fiber.pending.op != Op::kPlainStore && !Waits(process) &&
-             !fiber.flushes.empty()) {
-    causes.push_back(fiber.flushes.back());
-  }
-  return causes;
+  if (running_ >= 0) throw Stopped();
 }
 
 // ---------------------------------------------------------------------------
@@ -512,8 +257,8 @@ void Interleaver::Perform(Fiber& fiber) {
     }
     case Op::kStore:
     case Op::kPlainStore: {
-      Entry entry{pending.address, pending.value,
-                  pending.op == Op::kStore, fiber.clock, -1};
+      Entry entry{pending.address, pending.value, pending.op == Op::kStore,
+                  fiber.clock, -1};
       if (pending.op == Op::kPlainStore) {
         scenario_->OnAccess(*this, fiber.index, pending.address, true);
         CheckOrder(fiber, pending.address, true);
@@ -703,8 +448,7 @@ Outcome Interleaver::Run(Scenario& scenario, const Options& options) {
     const bool complete = RunSchedule(scenario, search);
     ++(complete ? outcome.schedules : outcome.cut);
     const std::string path = search.Path();
-    outcome.longest =
-        std::max(outcome.longest, static_cast<int>(path.size()));
+    outcome.longest = std::max(outcome.longest, static_cast<int>(path.size()));
     if (!violation_.empty()) {
       const Outcome replayed = Replay(scenario, options, path);
       outcome.violation = replayed.violation;
@@ -731,84 +475,6 @@ Outcome Interleaver::Replay(Scenario& scenario, const Options& options,
   outcome.trace = trace_;
   outcome.replay = replay;
   return outcome;
-}
-
-// ---------------------------------------------------------------------------
-// Traces.
-
-std::string Interleaver::Text(const Word* address, Word value) const {
-  const auto name = names_.find(address);
-  const std::string text = name != names_.end()
-                               ? name->second
-                               : "word " + std::to_string(IndexOf(address));
-  if (value == 0) return text;
-  return text + " " + std::to_string(value >> 4) + ":" +
-         std::to_string(value & kStateMask);
-}
-
-std::string Interleaver::Describe(int process) const {
-  const Fiber& fiber = *fibers_[static_cast<size_t>(process % kMostFibers)];
-  const Pending& pending = fiber.pending;
-  if (process >= 2 * kMostFibers) {
-    return fiber.name + "'s sleep may end for no reason";
-  }
-  if (process >= kMostFibers) {
-    const Entry& entry = fiber.buffer.front();
-    return fiber.name + "'s store reaches memory: " +
-           Text(entry.address, 0) + " = " + std::to_string(entry.value >> 4) +
-           ":" + std::to_string(entry.value & kStateMask);
-  }
-  const auto number = [](Word word) {
-    return std::to_string(word >> 4) + ":" + std::to_string(word & kStateMask);
-  };
-  switch (pending.op) {
-    case Op::kLoad:
-    case Op::kPlainLoad:
-      return fiber.name + " loads " + Text(pending.address, 0) + ": " +
-             number(Visible(fiber.index, pending.address));
-    case Op::kStore:
-    case Op::kPlainStore:
-      return fiber.name + " stores " + Text(pending.address, 0) + " = " +
-             number(pending.value);
-    case Op::kCas:
-      return fiber.name + " compares and swaps " + Text(pending.address, 0) +
-             " " + number(pending.expected) + " -> " + number(pending.value) +
-             (*pending.address == pending.expected
-                  ? ""
-                  : ", but it is " + number(*pending.address));
-    case Op::kFence:
-      return fiber.name + " fences";
-    case Op::kHeavyBegin:
-      return fiber.name + " begins a heavy fence";
-    case Op::kHeavyEnd:
-      return fiber.name + " ends its heavy fence";
-    case Op::kSleep:
-      return fiber.name + " goes to sleep on " + Text(pending.address, 0) +
-             " if it is " + number(pending.value) + ": it is " +
-             number(*pending.address);
-    case Op::kAsleep:
-      return fiber.name + (fiber.awake ? " is awake, slept on "
-                                       : " sleeps on ") +
-             Text(pending.address, 0) + ": " + number(*pending.address);
-    case Op::kWake:
-      return fiber.name + " wakes who sleeps on " + Text(pending.address, 0);
-    case Op::kRing:
-      return fiber.name + " rings";
-    case Op::kAwaitRing:
-      return fiber.name + " waits for a ring";
-    case Op::kAwait: {
-      std::string text = fiber.name + " polls";
-      for (size_t i = 0; i < pending.condition_count; ++i) {
-        const Word* address = pending.conditions[i].address;
-        text += (i ? ", " : " ") + Text(address, 0) + ": " +
-                number(Visible(fiber.index, address));
-      }
-      return text;
-    }
-    case Op::kDone:
-      return fiber.name + " has ended";
-  }
-  std::abort();
 }
 
 }  // namespace lauberhorn::testing

@@ -6,23 +6,23 @@
 // The code under test runs as fibers of one thread. Each atomic access, fence
 // and system call of it is a step at which the scheduler decides who moves
 // next; atomic_interleaved.h makes the five macros of the channel header such
-// steps. Run() executes a scenario again and again, each time with another order
-// of the steps, until all orders that can differ were seen
+// steps. Run() executes a scenario again and again, each time with another
+// order of the steps, until all orders that can differ were seen
 // (schedule_search.h).
 //
 // Memory: x86-TSO. Each fiber has a first-in-first-out store buffer; the flush
-// of its oldest entry is a step of its own; a fiber sees its own stores at once.
-// Compare-and-swap, full fences and system calls wait until the own buffer is
-// empty; an asymmetric heavy fence (membarrier) until every store that was in
-// any buffer when it began is flushed. What TSO hides, release and acquire of
-// the C11 model, is checked apart, with vector clocks: two accesses to a message
-// of which one writes and that no release and acquire order are a violation,
-// also where the buffers happened to keep them in order. Not executed: loads
-// that the processor reorders (arm64); an acquire that is missing there is found
-// by the clocks alone.
+// of its oldest entry is a step of its own; a fiber sees its own stores at
+// once. Compare-and-swap, full fences and system calls wait until the own
+// buffer is empty; an asymmetric heavy fence (membarrier) until every store
+// that was in any buffer when it began is flushed. What TSO hides, release and
+// acquire of the C11 model, is checked apart, with vector clocks: two accesses
+// to a message of which one writes and that no release and acquire order are a
+// violation, also where the buffers happened to keep them in order. Not
+// executed: loads that the processor reorders (arm64); an acquire that is
+// missing there is found by the clocks alone.
 //
-// A scenario keeps all its state outside the fibers' stacks: a schedule that is
-// abandoned at a violation runs no destructors there.
+// A scenario keeps what it allocates outside the fibers' stacks: a violation
+// unwinds the fiber that found it, but the others end where they are.
 
 #ifndef LAUBERHORN_ABI_HOST_TESTING_INTERLEAVER_H_
 #define LAUBERHORN_ABI_HOST_TESTING_INTERLEAVER_H_
@@ -141,8 +141,8 @@ class Interleaver : private SchedulePoint {
   Word PlainLoad(const Word* address);
   void PlainStore(Word* address, Word value);
   // Sleeps on the word while it holds `value`. Returns false if it left for
-  // another reason than a wake or another value, which it does in some schedules
-  // if `may_leave`.
+  // another reason than a wake or another value, which it does in some
+  // schedules if `may_leave`.
   bool Sleep(const Word* address, Word value, bool may_leave);
   void Wake(const Word* address);
   // A bell that is remembered until it was waited for.
@@ -156,7 +156,7 @@ class Interleaver : private SchedulePoint {
   // What the fiber sees at the address now.
   Word Visible(int fiber, const Word* address) const;
   Fault fault() const { return options_.fault; }
-  // Ends the schedule with a violation.
+  // Ends the schedule with a violation; does not return to a fiber.
   void Fail(std::string violation);
 
  private:

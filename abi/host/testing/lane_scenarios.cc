@@ -85,8 +85,8 @@ class HoldSeveral : public ChannelWorld {
   std::vector<lh_line*> lines_;
 };
 
-// The host holds one slot while it takes and releases all others: it is told that
-// nothing can come, and goes on once it has released it.
+// The host holds one slot while it takes and releases all others: it is told
+// that nothing can come, and goes on once it has released it.
 class HoldTheNext : public ChannelWorld {
  public:
   explicit HoldTheNext(int slots) : ChannelWorld(1, slots) {}
@@ -100,12 +100,14 @@ class HoldTheNext : public ChannelWorld {
       }
     });
     search.Spawn("host", [this] {
-      lh_line* held = GetHost(serve());
+      AwaitStateOf(serve().host.in, StateBit(LH_FULL));
+      lh_line* held = lh_take(&serve().host.in);
       Took(serve().in, Read(serve().host.in, held));
       int finished = 0;
       // With D = 2 it may hold no second one.
       while (slots() > 2 && finished < slots() - 1) {
-        FinishHost(serve(), GetHost(serve()));
+        AwaitStateOf(serve().host.in, StateBit(LH_FULL));
+        FinishHost(serve(), lh_take(&serve().host.in));
         ++finished;
       }
       if (GetHost(serve())) run().Fail("a message in a slot that is held");
@@ -179,10 +181,10 @@ void AddLaneScenarios(int slots, Misuse misuse,
   const std::string suffix = ", D = " + std::to_string(slots);
   list->push_back({"deliver, take, release" + suffix,
                    std::make_unique<DeliverTakeRelease>(slots, misuse)});
-  list->push_back({"hold D-1 slots" + suffix,
-                   std::make_unique<HoldSeveral>(slots)});
-  list->push_back({"hold the next slot" + suffix,
-                   std::make_unique<HoldTheNext>(slots)});
+  list->push_back(
+      {"hold D-1 slots" + suffix, std::make_unique<HoldSeveral>(slots)});
+  list->push_back(
+      {"hold the next slot" + suffix, std::make_unique<HoldTheNext>(slots)});
   list->push_back({"stage, revoke, refill" + suffix,
                    std::make_unique<StageRevokeRefill>(slots, misuse)});
 }

@@ -48,8 +48,7 @@ bool ScheduleSearch::HappensBefore(const Event& event, int index,
 
 ScheduleSearch::Clock ScheduleSearch::ClockOf(int process) const {
   const std::vector<int>& own = events_of_[static_cast<size_t>(process)];
-  return own.empty() ? Clock{}
-                     : events_[static_cast<size_t>(own.back())].clock;
+  return own.empty() ? Clock{} : events_[static_cast<size_t>(own.back())].clock;
 }
 
 // What sleeps goes on sleeping until something that depends on it moves.
@@ -88,8 +87,7 @@ int ScheduleSearch::Choose(const SchedulePoint& point) {
   if (!candidates) return -1;
   // Staying with the process that moved last saves switches.
   const int last = path_.empty() ? 0 : path_.back().chosen;
-  node.chosen =
-      candidates & Bit(last) ? last : std::countr_zero(candidates);
+  node.chosen = candidates & Bit(last) ? last : std::countr_zero(candidates);
   node.backtrack = reduce_ ? Bit(node.chosen) : node.enabled;
   path_.push_back(node);
   next_sleep_ = SleepAfter(node, point);
@@ -105,8 +103,7 @@ int ScheduleSearch::Moved(int process, const Accesses& accesses,
     Join(event.clock, events_[static_cast<size_t>(cause)].clock);
   }
   if (reduce_ && !replay_only_) OrderAfterConflicts(&event, waited);
-  event.clock[static_cast<size_t>(process)] =
-      static_cast<uint16_t>(index + 1);
+  event.clock[static_cast<size_t>(process)] = static_cast<uint16_t>(index + 1);
   events_.push_back(event);
   events_of_[static_cast<size_t>(process)].push_back(index);
   return index;
@@ -123,8 +120,7 @@ void ScheduleSearch::Stuck(int process, const Accesses& accesses) {
 // been able to move before an event that an even later one hides.
 void ScheduleSearch::OrderAfterConflicts(Event* event, bool waited) {
   const Clock base = event->clock;
-  const std::vector<int>& own =
-      events_of_[static_cast<size_t>(event->process)];
+  const std::vector<int>& own = events_of_[static_cast<size_t>(event->process)];
   std::vector<int> races;
   for (int i = static_cast<int>(events_.size()) - 1; i >= 0; --i) {
     const Event& earlier = events_[static_cast<size_t>(i)];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 
-// What the stress tests of the header share: a channel in memory that threads or
-// processes share, real futexes, messages whose every byte says which they are,
-// and the time that a test may take (LAUBERHORN_LONG=1: sixty times as long).
+// What the stress tests of the header share: a channel in memory that threads
+// or processes share, real futexes, messages whose every byte says which they
+// are, and the time that a test may take (LAUBERHORN_LONG=1: sixty times as
+// long).
 
 #ifndef LAUBERHORN_ABI_HOST_TESTING_STRESS_H_
 #define LAUBERHORN_ABI_HOST_TESTING_STRESS_H_
@@ -70,8 +71,8 @@ inline lh_lane ViewOf(StressMemory* memory, int direction, __u32 slots) {
 
 inline __u8* OverflowOf(const lh_lane& lane, const lh_line* line) {
   return lh_lane_overflow(
-      &lane, static_cast<__u32>(
-                 line - reinterpret_cast<const lh_line*>(lane.lines)));
+      &lane,
+      static_cast<__u32>(line - reinterpret_cast<const lh_line*>(lane.lines)));
 }
 
 // The message `number`: its bytes all follow from it.

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 
-// Scenarios of a thread that sleeps on its `in` lane: park and wake; leaving the
-// sleep for another reason; close against delivery, and reopen.
+// Scenarios of a thread that sleeps on its `in` lane: park and wake; leaving
+// the sleep for another reason; close against delivery, and reopen.
 
 #include "channel_world.h"
 
 namespace lauberhorn::testing {
 namespace {
 
-// The host gets each message in lh_get(), which may sleep each time. Some sleeps
-// may also end for no reason; a caller that left comes back, as if it had seen to
-// something else.
+// The host gets each message in lh_get(), which may sleep each time. Some
+// sleeps may also end for no reason; a caller that left comes back, as if it
+// had seen to something else.
 class ParkAndWake : public ChannelWorld {
  public:
   ParkAndWake(int slots, Misuse misuse, int messages, int empty_sleeps,
@@ -42,7 +42,8 @@ class ParkAndWake : public ChannelWorld {
   const int messages_;
 };
 
-// The NIC takes back what it gave to a sleeper that it woke, and gives it again.
+// The NIC takes back what it gave to a sleeper that it woke, and gives it
+// again.
 class RevokeFromSleeper : public ChannelWorld {
  public:
   explicit RevokeFromSleeper(int slots) : ChannelWorld(1, slots) {}
@@ -64,9 +65,9 @@ class RevokeFromSleeper : public ChannelWorld {
 };
 
 // The thread leaves: it closes the lane at some moment of the deliveries, and
-// first takes what came before. The NIC keeps what it cannot give. Then the lane
-// is opened again, and the next thread, with the view of the first, gets what
-// comes then.
+// first takes what came before. The NIC keeps what it cannot give. Then the
+// lane is opened again, and the next thread, with the view of the first, gets
+// what comes then.
 class CloseAndReopen : public ChannelWorld {
  public:
   CloseAndReopen(int slots, Misuse misuse, bool sleeps)
@@ -135,25 +136,21 @@ class GetOnClosed : public ChannelWorld {
 void AddWaitScenarios(int slots, Misuse misuse,
                       std::vector<NamedScenario>* list) {
   const std::string suffix = ", D = " + std::to_string(slots);
-  list->push_back({"park and wake" + suffix,
-                   std::make_unique<ParkAndWake>(
-                       slots, misuse, slots, 0, false)});
+  list->push_back(
+      {"park and wake" + suffix,
+       std::make_unique<ParkAndWake>(slots, misuse, slots, 0, false)});
   list->push_back({"park, wake or leave" + suffix,
-                   std::make_unique<ParkAndWake>(
-                       slots, misuse, 2, 1, false)});
+                   std::make_unique<ParkAndWake>(slots, misuse, 2, 1, false)});
   list->push_back({"park, wake or look again" + suffix,
-                   std::make_unique<ParkAndWake>(
-                       slots, misuse, 2, 1, true)});
+                   std::make_unique<ParkAndWake>(slots, misuse, 2, 1, true)});
   list->push_back({"revoke from a sleeper" + suffix,
                    std::make_unique<RevokeFromSleeper>(slots)});
+  list->push_back({"close against delivery, reopen" + suffix,
+                   std::make_unique<CloseAndReopen>(slots, misuse, false)});
   list->push_back(
-      {"close against delivery, reopen" + suffix,
-       std::make_unique<CloseAndReopen>(slots, misuse, false)});
-  list->push_back({"get on a closed lane" + suffix,
-                   std::make_unique<GetOnClosed>(slots)});
-  list->push_back(
-      {"sleep, leave and close, reopen" + suffix,
-       std::make_unique<CloseAndReopen>(slots, misuse, true)});
+      {"get on a closed lane" + suffix, std::make_unique<GetOnClosed>(slots)});
+  list->push_back({"sleep, leave and close, reopen" + suffix,
+                   std::make_unique<CloseAndReopen>(slots, misuse, true)});
 }
 
 }  // namespace lauberhorn::testing

@@ -22,12 +22,12 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "grpcpp/impl/channel_interface.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/config.h"
@@ -58,7 +58,7 @@ class Channel final : public ChannelInterface {
 
   const std::string target_;
   const absl::Status refused_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::shared_ptr<lauberhorn::Client> client_ ABSL_GUARDED_BY(mutex_);
   // client_, once it is there; stored with release, so that calls need no lock.
   std::atomic<lauberhorn::Client*> connected_{nullptr};

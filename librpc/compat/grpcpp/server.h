@@ -14,10 +14,11 @@
 #ifndef GRPCPP_SERVER_H_
 #define GRPCPP_SERVER_H_
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "grpcpp/support/config.h"
 #include "lauberhorn/server.h"
 
@@ -49,7 +50,8 @@ class Server final {
   explicit Server(std::unique_ptr<lauberhorn::Server> server);
 
   const std::unique_ptr<lauberhorn::Server> server_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable shut_down_;
   bool is_shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

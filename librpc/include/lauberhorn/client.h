@@ -3,7 +3,8 @@
 //
 // File: lauberhorn/client.h
 //
-// Calls to one server, through this process's NIC. Generated stubs are made of it.
+// Calls to one server, through this process's NIC. Generated stubs are made of
+// it.
 //
 //   auto client = lauberhorn::Client::Connect(runtime, "localhost:50051");
 //   lauberhorn::UnaryCall call(**client, kMethods[0].name, kMethods[0].id);
@@ -101,8 +102,8 @@ class UnaryCall {
   Client& client_;
   const absl::string_view name_;
   const std::uint64_t id_;
-  void* endpoint_ = nullptr;       // the thread's librpc Endpoint
-  void* line_ = nullptr;           // taken, to be released
+  void* endpoint_ = nullptr;  // the thread's librpc Endpoint
+  void* line_ = nullptr;      // taken, to be released
   std::size_t request_size_ = 0;
   std::uint8_t* request_ = nullptr;
   absl::Status refused_;

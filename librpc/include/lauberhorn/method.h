@@ -11,8 +11,8 @@
 //       {"/hello.Greeter/SayHello", &SayHelloThunk},
 //   };
 //
-// Thread-safety: values. Blocking: never. Ownership: a Method refers to its name,
-// which must outlive it; generated tables are static.
+// Thread-safety: values. Blocking: never. Ownership: a Method refers to its
+// name, which must outlive it; generated tables are static.
 #ifndef LAUBERHORN_METHOD_H_
 #define LAUBERHORN_METHOD_H_
 

@@ -3,15 +3,16 @@
 //
 // File: lauberhorn/runtime.h
 //
-// A process's connection to a NIC: the device, the endpoints of its threads, and
-// the workers that run its handlers. Servers and channels hold one.
+// A process's connection to a NIC: the device, the endpoints of its threads,
+// and the workers that run its handlers. Servers and channels hold one.
 //
 //   absl::StatusOr<std::shared_ptr<lauberhorn::Runtime>> runtime =
 //       lauberhorn::Runtime::Default();
 //
 // Thread-safety: safe from any thread. Blocking: Open() and Default() start the
-// device, which takes about a millisecond; destruction stops it. Ownership: shared;
-// the device lives as long as the last runtime, server or channel that uses it.
+// device, which takes about a millisecond; destruction stops it. Ownership:
+// shared; the device lives as long as the last runtime, server or channel that
+// uses it.
 #ifndef LAUBERHORN_RUNTIME_H_
 #define LAUBERHORN_RUNTIME_H_
 

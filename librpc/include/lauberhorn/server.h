@@ -3,8 +3,8 @@
 //
 // File: lauberhorn/server.h
 //
-// A server: ports, services, and the right to be called. The handlers run on the
-// workers of the runtime.
+// A server: ports, services, and the right to be called. The handlers run on
+// the workers of the runtime.
 //
 //   auto server = lauberhorn::Server::Create(runtime);
 //   absl::Status added = (*server)->AddService(kMethods, &greeter);
@@ -12,9 +12,9 @@
 //   ...
 //   (*server)->Shutdown();
 //
-// Thread-safety: safe from any thread. Blocking: all functions wait for the NIC,
-// Shutdown() also for the calls that run. Ownership: the server does not own the
-// services; they must outlive Shutdown() or the server.
+// Thread-safety: safe from any thread. Blocking: all functions wait for the
+// NIC, Shutdown() also for the calls that run. Ownership: the server does not
+// own the services; they must outlive Shutdown() or the server.
 #ifndef LAUBERHORN_SERVER_H_
 #define LAUBERHORN_SERVER_H_
 
@@ -46,23 +46,23 @@ class Server {
   // Server::AddService()
   //
   // Lets the methods be called; `service` is handed to their thunks. Errors:
-  // ALREADY_EXISTS if a method of this name, or another of the same id, is there
-  // (none of them is added then), INVALID_ARGUMENT for a name that is too long,
-  // FAILED_PRECONDITION after Shutdown().
+  // ALREADY_EXISTS if a method of this name, or another of the same id, is
+  // there (none of them is added then), INVALID_ARGUMENT for a name that is too
+  // long, FAILED_PRECONDITION after Shutdown().
   virtual absl::Status AddService(absl::Span<const Method> methods,
                                   void* service) = 0;
 
   // Server::Listen()
   //
-  // Accepts calls at `address`, as Client::Connect() takes it; port 0 is any free
-  // one. Returns the port. Errors: INVALID_ARGUMENT, UNAVAILABLE if the address
-  // is in use or not of this machine, PERMISSION_DENIED.
+  // Accepts calls at `address`, as Client::Connect() takes it; port 0 is any
+  // free one. Returns the port. Errors: INVALID_ARGUMENT, UNAVAILABLE if the
+  // address is in use or not of this machine, PERMISSION_DENIED.
   virtual absl::StatusOr<int> Listen(absl::string_view address) = 0;
 
   // Server::Shutdown()
   //
-  // Accepts no more calls (they are answered UNAVAILABLE) and returns when those
-  // that were accepted have ended. Safe to call again.
+  // Accepts no more calls (they are answered UNAVAILABLE) and returns when
+  // those that were accepted have ended. Safe to call again.
   virtual void Shutdown() = 0;
 
  protected:

@@ -3,14 +3,15 @@
 //
 // File: lauberhorn/server_call.h
 //
-// One call that has arrived, as the thunk of its method sees it. The request lies
-// in the cache line that the NIC filled, or beside it; the reply is written into
-// the line that goes back.
+// One call that has arrived, as the thunk of its method sees it. The request
+// lies in the cache line that the NIC filled, or beside it; the reply is
+// written into the line that goes back.
 //
 //   void SayHelloThunk(void* service, lauberhorn::ServerCall& call) {
 //     HelloRequest request;
 //     absl::Span<const std::uint8_t> bytes = call.request();
-//     if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+//     if (!request.ParseFromArray(bytes.data(),
+//     static_cast<int>(bytes.size())))
 //       return call.Fail(absl::StatusCode::kInternal, "malformed request");
 //     HelloReply reply = ...;
 //     std::uint8_t* to = call.ReserveReply(reply.ByteSizeLong());
@@ -21,8 +22,8 @@
 //
 // Thread-safety: for the worker that runs the call only. Blocking: only Reply()
 // and Fail() may, for the bounded time in which the NIC empties a lane.
-// Allocation: none. Ownership: the call belongs to the library; request() is good
-// until the thunk returns, the reserved reply until Reply() or Fail().
+// Allocation: none. Ownership: the call belongs to the library; request() is
+// good until the thunk returns, the reserved reply until Reply() or Fail().
 #ifndef LAUBERHORN_SERVER_CALL_H_
 #define LAUBERHORN_SERVER_CALL_H_
 
@@ -60,8 +61,8 @@ class ServerCall {
 
   // ServerCall::ReserveReply()
   //
-  // Where to write the `size` bytes of the reply. Null if they do not fit into a
-  // packet: then the call has been answered with RESOURCE_EXHAUSTED.
+  // Where to write the `size` bytes of the reply. Null if they do not fit into
+  // a packet: then the call has been answered with RESOURCE_EXHAUSTED.
   virtual std::uint8_t* ReserveReply(std::size_t size) = 0;
 
   // ServerCall::Reply()

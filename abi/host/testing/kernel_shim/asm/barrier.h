@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 /*
- * <asm/barrier.h> for a program: the kernel's barriers that atomic_kernel.h uses,
- * as the same instructions or stronger ones. User space only, for tests.
+ * <asm/barrier.h> for a program: the kernel's barriers that atomic_kernel.h
+ * uses, as the same instructions or stronger ones. User space only, for tests.
  */
 #ifndef LH_KERNEL_SHIM_ASM_BARRIER_H
 #define LH_KERNEL_SHIM_ASM_BARRIER_H

@@ -8,6 +8,6 @@
 #define LH_KERNEL_SHIM_LINUX_ATOMIC_H
 
 #define cmpxchg64(address, old, value) \
-	__sync_val_compare_and_swap(address, old, value)
+  __sync_val_compare_and_swap(address, old, value)
 
 #endif /* LH_KERNEL_SHIM_LINUX_ATOMIC_H */

@@ -320,6 +320,24 @@ TEST_F(DispatcherTest, AWakeIsReleasedWhenItsThreadSpeaks) {
   EXPECT_EQ(counters_.calls_delivered_wake.value(), 1u);
 }
 
+TEST_F(DispatcherTest, AWakeIsReleasedThoughMoreLiesInTheLane) {
+  ASSERT_TRUE(Empty(0, 2));
+  ASSERT_TRUE(hosts_[0]->Park());
+  Accept(1);
+  Accept(2);  // behind the first
+  ASSERT_TRUE(Empty(1));
+  ASSERT_TRUE(hosts_[1]->Park());
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  ASSERT_TRUE(Reply(0, handle));
+  Accept(3);  // again to the first, which is awake
+  Accept(4);
+  EXPECT_EQ(counters_.calls_delivered_wake.value(), 2u);
+  EXPECT_EQ(Take(1), 4u);
+  EXPECT_EQ(Take(0), 2u);
+  EXPECT_EQ(Take(0), 3u);
+}
+
 TEST_F(DispatcherTest, ADeadlineEndsACallInTheQueue) {
   Accept(1, now_ + 20);
   Accept(2, now_ + 10);

@@ -7,6 +7,8 @@
 
 #include "interleaver.h"
 
+#include <sanitizer/asan_interface.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
@@ -22,6 +24,13 @@ thread_local Interleaver* current = nullptr;
 
 // Unwinds the fiber that failed.
 struct Stopped {};
+
+// AddressSanitizer marks the frames on a stack, and would take those that never
+// returned for ones that are still there.
+void ForgetFrames(const char* stack) {
+  ASAN_UNPOISON_MEMORY_REGION(stack, kStackSize);
+  static_cast<void>(stack);
+}
 
 }  // namespace
 
@@ -174,7 +183,9 @@ void Interleaver::OnEdge(int edge, const Word* address, Word old, Word value) {
 
 void Interleaver::Fail(std::string violation) {
   if (violation_.empty()) violation_ = std::move(violation);
-  if (running_ >= 0) throw Stopped();
+  if (running_ < 0) return;
+  ForgetFrames(fibers_[static_cast<size_t>(running_)]->stack.get());
+  throw Stopped();
 }
 
 // ---------------------------------------------------------------------------
@@ -376,6 +387,7 @@ void Interleaver::Reset(Scenario& scenario) {
     fiber.sleep_number = 0;
     fiber.clock = Clock{};
     fiber.clock[static_cast<size_t>(i)] = 1;
+    ForgetFrames(fiber.stack.get());
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
     fiber.context.uc_stack.ss_size = kStackSize;

@@ -107,6 +107,17 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
   lh_address address = best->ai_family == AF_INET ? FromV4(best->ai_addr)
                                                   : FromV6(best->ai_addr);
   address.port = static_cast<__u16>(port);
+  if (use == TargetUse::kConnect) {
+    // "Any address" is this host; its answers come from the loopback one.
+    static constexpr std::uint8_t kAny[16] = {};
+    static constexpr std::uint8_t kAnyV4[16] = {0, 0, 0,    0,    0, 0, 0, 0,
+                                                0, 0, 0xff, 0xff, 0, 0, 0, 0};
+    if (std::memcmp(address.ip, kAny, sizeof(kAny)) == 0) address.ip[15] = 1;
+    if (std::memcmp(address.ip, kAnyV4, sizeof(kAnyV4)) == 0) {
+      address.ip[12] = 127;
+      address.ip[15] = 1;
+    }
+  }
   return address;
 }
 

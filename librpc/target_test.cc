@@ -45,6 +45,13 @@ TEST(TargetTest, ANameWithBothMeansIpv4) {
   EXPECT_EQ(address->ip[12], 127);
 }
 
+TEST(TargetTest, AnyAddressIsCalledAsLoopback) {
+  EXPECT_EQ(Ip(*ResolveTarget("0.0.0.0:1", TargetUse::kConnect)),
+            Ip(*ResolveTarget("127.0.0.1:1", TargetUse::kConnect)));
+  EXPECT_EQ(Ip(*ResolveTarget("[::]:1", TargetUse::kConnect)),
+            Ip(*ResolveTarget("[::1]:1", TargetUse::kConnect)));
+}
+
 TEST(TargetTest, AnyPortIsForListeningOnly) {
   EXPECT_TRUE(ResolveTarget("0.0.0.0:0", TargetUse::kListen).ok());
   EXPECT_FALSE(ResolveTarget("127.0.0.1:0", TargetUse::kConnect).ok());

@@ -96,8 +96,7 @@ void Dispatcher::Drop(std::uint32_t call) {
 bool Dispatcher::OnReply(std::uint32_t endpoint, const HostMessage& message) {
   const lh_message& header = message.header;
   const std::uint32_t call = lh_handle_index(header.call);
-  constexpr std::uint64_t kMaxStatus = 16;
-  if (call >= calls_.size() || header.code > kMaxStatus) return false;
+  if (call >= calls_.size()) return false;
   const Call& entry = calls_[call];
   if (entry.state != kDelivered || entry.endpoint != endpoint ||
       entry.generation != lh_handle_generation(header.call)) {
@@ -105,9 +104,17 @@ bool Dispatcher::OnReply(std::uint32_t endpoint, const HostMessage& message) {
     return false;
   }
   counters_.replies_collected.Add();
-  End(call, static_cast<std::uint8_t>(header.code), message.bytes());
+  constexpr std::uint64_t kMaxStatus = 16;
+  const bool good = header.code <= kMaxStatus;
+  if (good) {
+    End(call, static_cast<std::uint8_t>(header.code), message.bytes());
+  } else {
+    // The caller gets an end all the same.
+    End(call, static_cast<std::uint8_t>(absl::StatusCode::kInternal),
+        Bytes("the server answered with a status that does not exist"));
+  }
   Credit(endpoint, 1);
-  return true;
+  return good;
 }
 
 bool Dispatcher::OnEmpty(std::uint32_t endpoint, const HostMessage& message) {

@@ -421,8 +421,6 @@ TEST_F(DispatcherTest, ForgedAndRepeatedRepliesEndNothing) {
   EXPECT_EQ(counters_.replies_late.value(), 5u);
   EXPECT_FALSE(Reply(0, lh_handle(kTable, 1)));
   EXPECT_FALSE(Reply(0, ~std::uint64_t{0}));
-  EXPECT_FALSE(Reply(0, handle, "status", 17));
-  EXPECT_FALSE(Reply(0, handle, "status", std::uint64_t{1} << 32));
   EXPECT_THAT(done_, IsEmpty());
   EXPECT_TRUE(Reply(0, handle));
   EXPECT_FALSE(Reply(0, handle)) << "twice";
@@ -431,6 +429,20 @@ TEST_F(DispatcherTest, ForgedAndRepeatedRepliesEndNothing) {
   // None of these was a promise to take a call.
   EXPECT_EQ(Take(0), 2u);
   EXPECT_EQ(Take(0), 0u);
+}
+
+TEST_F(DispatcherTest, AStatusThatDoesNotExistIsRefusedButEndsTheCall) {
+  for (const std::uint64_t status :
+       {std::uint64_t{17}, std::uint64_t{1} << 32}) {
+    ASSERT_TRUE(Empty(0));
+    Accept(1);
+    std::uint64_t handle;
+    EXPECT_EQ(Take(0, &handle), 1u);
+    EXPECT_FALSE(Reply(0, handle, "status", status));
+    ASSERT_EQ(done_.size(), 1u);
+    EXPECT_EQ(done_[0].status, 13);  // INTERNAL
+    done_.clear();
+  }
 }
 
 TEST_F(DispatcherTest, RetireSendsAWaitingThreadHome) {

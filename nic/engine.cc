@@ -19,21 +19,6 @@ absl::Span<const std::uint8_t> Bytes(absl::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-// Which packets are for the side that accepts sessions.
-bool IsForServer(std::uint8_t type) {
-  switch (type) {
-    case LH_PACKET_HELLO:
-    case LH_PACKET_OPEN:
-    case LH_PACKET_CALL:
-    case LH_PACKET_PROBE:
-    case LH_PACKET_CANCEL:
-    case LH_PACKET_CLOSE:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
@@ -88,11 +73,7 @@ bool Engine::PollWires() {
     Wire* const wire = servers_.wire(index);
     if (wire == nullptr) continue;
     receive(*wire, [&](const Packet& packet) {
-      if (IsForServer(packet.header.type)) {
-        server_transport_.OnPacket(packet, from, *wire, index, now_);
-      } else {
-        counters_.packets_unexpected.Add();
-      }
+      server_transport_.OnPacket(packet, from, *wire, index, now_);
     });
   }
   if (Wire* const wire = client_transport_.wire()) {
@@ -152,8 +133,10 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
   const lh_message& header = message_.header;
   const std::uint32_t first = region_.options().arrived_calls;
   const std::uint32_t call = lh_handle_index(header.call) - first;
-  // aux names another endpoint for the answers, plus one.
-  if (call >= own_calls_.size() || client_transport_.IsOpen(call) ||
+  // aux names another endpoint for the answers, plus one. A process that leaves
+  // its answers lying starts no more calls.
+  if (completions_.size() >= own_calls_.size() || call >= own_calls_.size() ||
+      client_transport_.IsOpen(call) ||
       header.aux > region_.options().endpoints) {
     return channels_.Refuse(channel);
   }

@@ -131,7 +131,16 @@ void EngineThread::Sleep(Nanos now, Nanos until) {
     limit = &timeout;
   }
   epoll_event events[16];
-  const int count = epoll_pwait2(epoll_, events, 16, limit, nullptr);
+  int count = epoll_pwait2(epoll_, events, 16, limit, nullptr);
+  if (count < 0 && errno == ENOSYS) {
+    // A kernel or a sandbox that counts in milliseconds: round up.
+    const int milliseconds =
+        limit == nullptr
+            ? -1
+            : static_cast<int>(std::min<Nanos>(
+                  (until - now + kMillisecond - 1) / kMillisecond, 60'000));
+    count = epoll_wait(epoll_, events, 16, milliseconds);
+  }
   for (int at = 0; at < count; ++at) {
     if (events[at].data.fd != ring_) continue;
     std::uint64_t rings;

@@ -33,6 +33,7 @@ LINTS = {
     "headers": headers.lint,
     "arrows": arrows.lint,
     "content": content.lint,
+    "abi_fields": program("tools/lint/abi_fields.py"),
     "generated": program("spec/generate.py", "--check"),
 }
 

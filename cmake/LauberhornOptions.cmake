@@ -69,7 +69,7 @@ if(LAUBERHORN_SANITIZE)
   target_compile_options(
     lauberhorn_sanitizers
     INTERFACE -fsanitize=${LAUBERHORN_SANITIZE} -fno-sanitize-recover=all
-              -fno-omit-frame-pointer)
+              -fno-omit-frame-pointer -g1)
   target_link_options(lauberhorn_sanitizers INTERFACE
                       -fsanitize=${LAUBERHORN_SANITIZE})
   # GCC warns about the fences that ThreadSanitizer does not follow; where a

@@ -116,6 +116,8 @@ static inline void lh_put_end(struct lh_lane *out, struct lh_line *line)
 
 	lh_edge_put(&line->header.word, word);
 	lh_lane_advance(out);
+	/* The taker has just let go of it: fetch it while we wait or work. */
+	__builtin_prefetch(lh_lane_next(out));
 }
 
 /* NIC, `out` lane */
@@ -203,6 +205,7 @@ static inline enum lh_delivery lh_deliver_end(struct lh_lane *in,
 			return LH_BAD_WORD;
 		if (lh_edge_deliver(&line->header.word, word)) {
 			lh_lane_advance(in);
+			__builtin_prefetch(lh_lane_next(in));
 			return state == LH_PARKED ? LH_DELIVERED_WAKE :
 						    LH_DELIVERED;
 		}

@@ -69,6 +69,10 @@ void ArrivedCall::Reply() {
 
 void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message) {
   if (answered_) return;
+  if (code < absl::StatusCode::kCancelled ||
+      code > absl::StatusCode::kUnauthenticated) {
+    code = absl::StatusCode::kUnknown;  // OK is no failure; others do not exist
+  }
   reply_line_ = PutBegin(endpoint_.serve().out);
   const std::size_t size = std::min(message.size(), kMaxMessage);
   WritePayload(endpoint_.serve().out, endpoint_.serve().out.position,

@@ -71,12 +71,7 @@ UnaryCall::UnaryCall(Client& client, absl::string_view name, std::uint64_t id)
     : client_(client), name_(name), id_(id) {}
 
 UnaryCall::~UnaryCall() {
-  if (endpoint_ == nullptr) return;
-  Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
-  if (line_ != nullptr) {
-    lh_release(&endpoint.call().in, static_cast<lh_line*>(line_));
-  }
-  endpoint.calling = false;
+  if (endpoint_ != nullptr) static_cast<Endpoint*>(endpoint_)->calling = false;
 }
 
 std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
@@ -103,14 +98,14 @@ std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
   (*endpoint)->calling = true;
   endpoint_ = *endpoint;
   request_size_ = size;
-  request_ = size <= LH_INLINE_SIZE ? PutBegin((*endpoint)->call().out)->payload
-                                    : (*endpoint)->call_buffer();
+  // Not the line itself: a control command may still want that.
+  request_ = (*endpoint)->call_buffer();
   return request_;
 }
 
 absl::Status UnaryCall::Run(const CallOptions& options) {
   if (!refused_.ok()) return refused_;
-  if (request_ == nullptr || line_ != nullptr) {
+  if (request_ == nullptr || ran_) {
     return absl::FailedPreconditionError(
         "reserve the request first, and run a call once");
   }
@@ -123,10 +118,8 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     return absl::ResourceExhaustedError("too many calls are open");
   }
   lh_line* line = PutBegin(channel.out);
-  if (request_size_ > LH_INLINE_SIZE) {
-    WritePayload(channel.out, channel.out.position, line,
-                 {request_, request_size_});
-  }
+  WritePayload(channel.out, channel.out.position, line,
+               {request_, request_size_});
   lh_message& header = line->header;
   header.call = call;
   header.code = id_;
@@ -150,16 +143,14 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     if (answer.kind == LH_KIND_REPLY && answer.call == call) break;
     lh_release(&channel.in, line);
   }
-  line_ = line;
+  ran_ = true;
   numbers.Give(call);
 
   const std::size_t length = std::min<std::size_t>(answer.length, kMaxMessage);
-  if (length <= LH_INLINE_SIZE) {
-    reply_ = {line->payload, length};
-  } else {
-    ReadPayload(channel.in, slot, line, {endpoint.call_buffer(), length});
-    reply_ = {endpoint.call_buffer(), length};
-  }
+  // Copied: a slot that stayed taken would block what comes after it.
+  ReadPayload(channel.in, slot, line, {endpoint.call_buffer(), length});
+  reply_ = {endpoint.call_buffer(), length};
+  lh_release(&channel.in, line);
   if (answer.code == 0) return absl::OkStatus();
   const absl::string_view text(reinterpret_cast<const char*>(reply_.data()),
                                reply_.size());

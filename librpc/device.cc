@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -51,8 +52,9 @@ std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
                          absl::Span<const std::uint8_t> payload) {
   lh_line* const line = PutBegin(call.out);
   WritePayload(call.out, call.out.position, line, payload);
-  // One command at a time on a channel: its word names it.
-  const __u64 number = line->header.word;
+  static std::atomic<std::uint64_t> numbers{0};
+  const std::uint64_t number =
+      numbers.fetch_add(1, std::memory_order_relaxed) + 1;
   line->header.kind = LH_KIND_CONTROL;
   line->header.flags = 0;
   line->header.aux = 0;

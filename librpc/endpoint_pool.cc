@@ -21,12 +21,19 @@ struct EndpointPool::ThreadEntry {
 
 struct EndpointPool::ThreadEntries {
   ~ThreadEntries() {
+    ended = true;
     for (const ThreadEntry& entry : list) {
       if (const auto pool = entry.pool.lock()) pool->Give(entry.endpoint);
     }
   }
   std::vector<ThreadEntry> list;
+
+  // Outlives the list: objects of static storage, and other thread-locals, may
+  // still make commands when the thread's list is gone.
+  static thread_local bool ended;
 };
+
+thread_local bool EndpointPool::ThreadEntries::ended = false;
 
 EndpointPool::ThreadEntries& EndpointPool::OfThisThread() {
   thread_local ThreadEntries entries;
@@ -49,6 +56,9 @@ absl::Status EndpointPool::ControlSurely(lh_command command,
 }
 
 absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
+  if (ThreadEntries::ended) {
+    return absl::FailedPreconditionError("this thread is about to end");
+  }
   std::vector<ThreadEntry>& entries = OfThisThread().list;
   for (const ThreadEntry& entry : entries) {
     // A pool that is gone may have left its address to this one.

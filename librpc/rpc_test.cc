@@ -72,6 +72,10 @@ void Refuse(void*, ServerCall& call) {
   Answer(call, "again");
 }
 
+void FailOk(void*, ServerCall& call) {
+  call.Fail(absl::StatusCode::kOk, "not an error");
+}
+
 void Throw(void*, ServerCall&) { throw std::runtime_error("out of paper"); }
 
 void Forget(void*, ServerCall&) {}
@@ -96,6 +100,7 @@ constexpr Method kMethods[] = {
     {"/test.Service/Name", &Name},
     {"/test.Service/Grow", &Grow},
     {"/test.Service/Refuse", &Refuse},
+    {"/test.Service/FailOk", &FailOk},
     {"/test.Service/Throw", &Throw},
     {"/test.Service/Forget", &Forget},
     {"/test.Service/WaitToLeave", &WaitToLeave},
@@ -242,6 +247,39 @@ TEST_F(RpcTest, ACallIsMadeOnceAndOneAtATime) {
   // Its reply is still held.
   EXPECT_EQ(Call("Echo", "x").status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RpcTest, ControlCommandsMayComeBetweenTheStepsOfACall) {
+  const std::string name = "/test.Service/Echo";
+  const std::string request = "short";
+  UnaryCall call(*client_, name, MethodId(name));
+  std::uint8_t* const to = call.ReserveRequest(request.size());
+  ASSERT_NE(to, nullptr);
+  std::memcpy(to, request.data(), request.size());
+  const auto make_commands = [&] {
+    // More than a lane has slots.
+    for (int count = 0; count < 12; ++count) {
+      Connect(runtime_, server_.target());
+    }
+  };
+  make_commands();
+  EXPECT_EQ(call.Run(Patient()), absl::OkStatus());
+  make_commands();
+  EXPECT_EQ(Text(call.reply()), request);
+}
+
+TEST_F(RpcTest, AThreadMayEndWithObjectsThatStillMakeCommands) {
+  std::thread([this] {
+    // Destroyed after the thread's endpoint has been given back.
+    thread_local std::shared_ptr<Client> last;
+    last = Connect(runtime_, server_.target());
+    EXPECT_EQ(*lauberhorn::Call(*last, "Name", ""), "one");
+  }).join();
+  EXPECT_EQ(*Call("Name", ""), "one");
+}
+
+TEST_F(RpcTest, AStatusThatIsNoErrorBecomesUnknown) {
+  EXPECT_EQ(Call("FailOk", "").status(), absl::UnknownError("not an error"));
 }
 
 TEST_F(RpcTest, ManyThreadsGetTheirOwnAnswers) {

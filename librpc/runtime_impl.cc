@@ -25,7 +25,7 @@ constexpr std::uint32_t kReserved = 2;
 std::uint32_t DefaultWorkers(std::uint32_t endpoints) {
   return std::min(
       std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers),
-      endpoints - kReserved);
+      endpoints / 2);
 }
 
 ABSL_CONST_INIT std::mutex default_mutex;

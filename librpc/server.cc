@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lauberhorn/server.h"
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -32,12 +33,13 @@ class ServerImpl final : public Server {
             absl::StrCat("the name of a method has at most ",
                          LH_METHOD_NAME_MAX, " bytes: ", method.name));
       }
-      for (const Method& other : methods_) {
-        if (other.id == method.id) {
-          return absl::AlreadyExistsError(
-              absl::StrCat(method.name, " has the same id as ", other.name,
-                           ", which is there already"));
-        }
+      const auto same = [&](const Method& other) {
+        return &other != &method && other.id == method.id;
+      };
+      if (std::any_of(methods_.begin(), methods_.end(), same) ||
+          std::any_of(methods.begin(), methods.end(), same)) {
+        return absl::AlreadyExistsError(absl::StrCat(
+            method.name, ", or a method of the same id, is there already"));
       }
     }
     for (const Method& method : methods) {

@@ -41,8 +41,8 @@ Nanos Engine::Poll(Nanos now) {
   client_transport_.Expire(now);
   dispatcher_.Expire(now);
   dispatcher_.Dispatch();
-  const bool waiting = RetryCompletions();
   if (closing_) FinishClosedServers();
+  const bool waiting = RetryCompletions();
   channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
   if (busy) return now;

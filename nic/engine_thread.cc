@@ -132,7 +132,7 @@ void EngineThread::Sleep(Nanos now, Nanos until) {
   }
   epoll_event events[16];
   int count = epoll_pwait2(epoll_, events, 16, limit, nullptr);
-  if (count < 0 && errno == ENOSYS) {
+  if (count < 0 && errno != EINTR) {
     // A kernel or a sandbox that counts in milliseconds: round up.
     const int milliseconds =
         limit == nullptr

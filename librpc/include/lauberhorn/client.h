@@ -46,7 +46,8 @@ class Client {
   // A client of the server at `target`: "host:port", "dns:///host:port",
   // "ipv4:a.b.c.d:port" or "ipv6:[a::b]:port". Only resolves the name; the
   // session is opened by the first call. Errors: INVALID_ARGUMENT for a target
-  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved.
+  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved,
+  // RESOURCE_EXHAUSTED for more than 256 clients of a runtime at a time.
   static absl::StatusOr<std::shared_ptr<Client>> Connect(
       std::shared_ptr<Runtime> runtime, absl::string_view target);
 
@@ -90,7 +91,8 @@ class UnaryCall {
   //
   // Sends the request and waits for the answer. The status is the server's, or
   // DEADLINE_EXCEEDED, UNAVAILABLE (after which the call may have run),
-  // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread).
+  // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread),
+  // FAILED_PRECONDITION (another call of this thread is under way).
   absl::Status Run(const CallOptions& options);
 
   // UnaryCall::reply()
@@ -103,7 +105,7 @@ class UnaryCall {
   const absl::string_view name_;
   const std::uint64_t id_;
   void* endpoint_ = nullptr;  // the thread's librpc Endpoint
-  void* line_ = nullptr;      // taken, to be released
+  bool ran_ = false;
   std::size_t request_size_ = 0;
   std::uint8_t* request_ = nullptr;
   absl::Status refused_;

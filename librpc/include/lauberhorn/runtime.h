@@ -27,7 +27,7 @@ namespace lauberhorn {
 // What can be chosen; the defaults suit a service on a shared machine.
 struct RuntimeOptions {
   // How many threads of this process may wait for the NIC at a time, workers
-  // included. 2 to 1,024.
+  // included. 4 to 1,024.
   std::uint32_t endpoints = 128;
 
   // How many workers run handlers. 0: one per CPU, at least 4. At most

@@ -62,7 +62,8 @@ class Server {
   // Server::Shutdown()
   //
   // Accepts no more calls (they are answered UNAVAILABLE) and returns when
-  // those that were accepted have ended. Safe to call again.
+  // those that were accepted have ended. Safe to call again; not from a
+  // handler, which it would wait for.
   virtual void Shutdown() = 0;
 
  protected:

@@ -56,7 +56,8 @@ class ServerCall {
   // ServerCall::IsCancelled()
   //
   // Whether nobody waits for the reply any more: the deadline passed, or the
-  // caller cancelled or died. One load.
+  // caller cancelled or died. A load, and a look at the clock if there is a
+  // deadline.
   virtual bool IsCancelled() const = 0;
 
   // ServerCall::ReserveReply()
@@ -67,7 +68,9 @@ class ServerCall {
 
   // ServerCall::Reply()
   //
-  // Answers OK with what was written to the last reservation.
+  // Answers OK with what was written to the last reservation. After it, and
+  // after Fail(), the server counts the call as ended: the thunk returns
+  // without another use of its service.
   virtual void Reply() = 0;
 
   // ServerCall::Fail()

@@ -105,6 +105,8 @@ endfunction()
 
 # A test program of GoogleTest, which ctest runs as one test. LABELS:
 #   concurrency  runs under ThreadSanitizer in `make check`
+#   memory       runs under AddressSanitizer and UBSan in `make check`: what
+#                handles bytes that come from elsewhere
 #   stress       runs under other sanitizers in `make check-full` only
 #   long         does more when LAUBERHORN_LONG=1 (`make check-full`)
 # Each label has a build target, lauberhorn_tests_<label>.
@@ -146,7 +148,7 @@ function(lauberhorn_test)
       "UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=second_deadlock_stack=1")
 endfunction()
 
-set(LAUBERHORN_TEST_LABELS concurrency stress long)
+set(LAUBERHORN_TEST_LABELS concurrency memory stress long)
 if(LAUBERHORN_BUILD_TESTS)
   foreach(label IN LISTS LAUBERHORN_TEST_LABELS)
     add_custom_target(lauberhorn_tests_${label})

@@ -25,6 +25,8 @@ foreach(
         client_session
         client_transport
         dispatcher
+        engine
+        engine_allocation
         keyed_hash
         packet
         region
@@ -34,7 +36,7 @@ foreach(
         transport_storm
         udp_wire)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
-                  lauberhorn_nic_testing)
+                  lauberhorn_nic_testing LABELS memory)
 endforeach()
 lauberhorn_test(NAME nic_memory_wire_test SRCS testing/memory_wire_test.cc DEPS
                 lauberhorn_nic_testing)

@@ -26,7 +26,7 @@ demo: ## build, install to build/prefix and run the greeter beside gRPC's
 	@cd $(ROOT) && tools/stage $(JOBS)
 	@cd $(ROOT) && examples/greeter/demo build/prefix
 
-check: ## what every change must pass, at most 10 minutes
+check: ## what every change must pass, about 11 minutes at first
 	@cd $(ROOT) && tools/deps check
 	@cd $(ROOT) && tools/check --jobs $(JOBS)
 

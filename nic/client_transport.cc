@@ -181,8 +181,13 @@ void ClientTransport::SendClose(const Peer& peer) {
   lh_packet header = {};
   header.type = LH_PACKET_CLOSE;
   header.token = peer.token;
+  Send(peer, header, {});
+}
+
+void ClientTransport::Send(const Peer& peer, const lh_packet& header,
+                           absl::Span<const std::uint8_t> payload) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, {}, bytes);
+  const std::size_t size = SealPacket(header, payload, bytes);
   counters_.packets_sent.Add();
   wire_->Send(peer.address, {bytes, size});
 }
@@ -204,10 +209,7 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
   header.type = peer.state == kHello ? LH_PACKET_HELLO : LH_PACKET_OPEN;
   std::uint8_t payload[sizeof(peer.open)];
   std::memcpy(payload, &peer.open, sizeof(peer.open));
-  std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, payload, bytes);
-  counters_.packets_sent.Add();
-  wire_->Send(peer.address, {bytes, size});
+  Send(peer, header, payload);
   timers_.Set(PeerTimer(index),
               now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
@@ -350,10 +352,7 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
           (left + kMicrosecond - 1) / kMicrosecond, ~std::uint32_t{0}));
     }
   }
-  std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, payload, bytes);
-  counters_.packets_sent.Add();
-  wire_->Send(peer.address, {bytes, size});
+  Send(peer, header, payload);
 }
 
 void ClientTransport::SetTimer(std::uint32_t call) {

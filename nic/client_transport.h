@@ -151,6 +151,8 @@ class ClientTransport {
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);
+  void Send(const Peer& peer, const lh_packet& header,
+            absl::Span<const std::uint8_t> payload);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   void OnReply(const Packet& packet, std::uint32_t call);
   Peer* FindOpening(const Packet& packet, const Address& from, lh_open* open);

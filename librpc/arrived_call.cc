@@ -37,11 +37,8 @@ bool ArrivedCall::IsCancelled() const {
       attachment_.At<lh_call_word>(attachment_.process->call_words);
   const __u64 word =
       lh_load_acquire(&words[lh_handle_index(header_.call)].word);
-  if (lh_handle_generation(word) == lh_handle_generation(header_.call) &&
-      lh_handle_index(word) != 0) {
-    return true;
-  }
-  return header_.deadline != 0 && deadline() <= absl::Now();
+  return lh_handle_generation(word) == lh_handle_generation(header_.call) &&
+         lh_handle_index(word) != 0;
 }
 
 std::uint8_t* ArrivedCall::ReserveReply(std::size_t size) {

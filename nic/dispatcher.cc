@@ -52,13 +52,15 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   ++entry.generation;
   entry.endpoint = kNone;
   entry.length = static_cast<std::uint16_t>(call.payload.size());
-  entry.dropped = false;
+  entry.flags = 0;
+  entry.ended = false;
   if (!call.payload.empty()) {
     std::memcpy(payloads_[number].bytes, call.payload.data(),
                 call.payload.size());
   }
   lh_store_release(&region_.call_word(number)->word,
                    lh_handle(0, entry.generation));
+  if (entry.deadline != kNever) deadlines_.Set(number, entry.deadline);
   Enqueue(number);
   Dispatch();
   if (entry.state == kQueued) counters_.calls_queued.Add();
@@ -72,21 +74,18 @@ void Dispatcher::Enqueue(std::uint32_t call) {
   entry.previous = last_;
   (last_ == kNone ? first_ : calls_[last_].next) = call;
   last_ = call;
-  if (entry.deadline != kNever) deadlines_.Set(call, entry.deadline);
 }
 
 void Dispatcher::Unqueue(std::uint32_t call) {
   const Call& entry = calls_[call];
   (entry.previous == kNone ? first_ : calls_[entry.previous].next) = entry.next;
   (entry.next == kNone ? last_ : calls_[entry.next].previous) = entry.previous;
-  deadlines_.Clear(call);
 }
 
 void Dispatcher::Drop(std::uint32_t call) {
   Call& entry = calls_[call];
-  entry.dropped = true;
-  lh_store_release(&region_.call_word(call)->word,
-                   lh_handle(LH_CALL_CANCELLED, entry.generation));
+  entry.ended = true;
+  Flag(call, LH_CALL_CANCELLED);
   if (entry.state == kQueued) {
     Unqueue(call);
     End(call, 0, {});
@@ -217,13 +216,34 @@ bool Dispatcher::DeliverTo(std::uint32_t endpoint, std::uint32_t call) {
 }
 
 void Dispatcher::Expire(Nanos now) {
+  constexpr auto kStatus =
+      static_cast<std::uint8_t>(absl::StatusCode::kDeadlineExceeded);
   std::uint32_t call;
   while (deadlines_.PopDue(now, &call)) {
+    Call& entry = calls_[call];
     counters_.calls_expired.Add();
-    Unqueue(call);
-    End(call, static_cast<std::uint8_t>(absl::StatusCode::kDeadlineExceeded),
-        Bytes("the deadline passed while the call was queued"));
+    if (entry.state == kQueued) {
+      Unqueue(call);
+      End(call, kStatus,
+          Bytes("the deadline passed while the call was queued"));
+      continue;
+    }
+    // The thread learns of it from the call word; what it answers is too late.
+    Flag(call, LH_CALL_EXPIRED);
+    if (!entry.ended) {
+      entry.ended = true;
+      handler_.OnCallDone(
+          entry.reply_to, kStatus,
+          Bytes("the deadline passed while the handler had the call"));
+    }
   }
+}
+
+void Dispatcher::Flag(std::uint32_t call, std::uint8_t flag) {
+  Call& entry = calls_[call];
+  entry.flags = static_cast<std::uint8_t>(entry.flags | flag);
+  lh_store_release(&region_.call_word(call)->word,
+                   lh_handle(entry.flags, entry.generation));
 }
 
 Nanos Dispatcher::Next(Nanos now) const {
@@ -234,10 +254,11 @@ Nanos Dispatcher::Next(Nanos now) const {
 void Dispatcher::End(std::uint32_t call, std::uint8_t status,
                      absl::Span<const std::uint8_t> payload) {
   Call& entry = calls_[call];
+  deadlines_.Clear(call);
   entry.state = kFree;
   entry.next = free_;
   free_ = call;
-  if (!entry.dropped) handler_.OnCallDone(entry.reply_to, status, payload);
+  if (!entry.ended) handler_.OnCallDone(entry.reply_to, status, payload);
   handler_.OnServerCallEnded(entry.target.server);
 }
 

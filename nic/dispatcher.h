@@ -45,7 +45,8 @@ class Dispatcher {
    public:
     virtual ~Handler() = default;
 
-    // The end of a call that was accepted; not for those that were dropped.
+    // The end of a call that was accepted; not for those that were dropped. A
+    // deadline ends it even while a thread has it.
     virtual void OnCallDone(const ReplyTo& to, std::uint8_t status,
                             absl::Span<const std::uint8_t> payload) = 0;
 
@@ -98,7 +99,8 @@ class Dispatcher {
     std::uint32_t previous;
     std::uint16_t length;
     State state;
-    bool dropped;
+    std::uint8_t flags;  // of its call word
+    bool ended;          // for its caller; a thread may still have it
   };
   struct Payload {
     std::uint8_t bytes[kMaxPayload];
@@ -117,7 +119,9 @@ class Dispatcher {
   void SendRetire(std::uint32_t endpoint);
   void StopWaiting(std::uint32_t endpoint);
   void Credit(std::uint32_t endpoint, std::uint32_t count);
-  // Frees the call; tells the handler, unless it was dropped.
+  // Says to the thread that has the call that nobody waits for it.
+  void Flag(std::uint32_t call, std::uint8_t flag);
+  // Frees the call; tells the handler, unless it has ended for its caller.
   void End(std::uint32_t call, std::uint8_t status,
            absl::Span<const std::uint8_t> payload);
 
@@ -133,7 +137,7 @@ class Dispatcher {
   std::vector<Endpoint> endpoints_;
   std::vector<std::uint32_t> waiting_;  // the last began to wait last
   std::uint32_t waking_ = kNone;        // endpoint that is on its way
-  TimerQueue deadlines_;                // of queued calls
+  TimerQueue deadlines_;                // of all calls
 };
 
 }  // namespace lauberhorn::nic

@@ -6,7 +6,8 @@
 #   lauberhorn_library(NAME t [SRCS ..] [HDRS ..] [DEPS ..] [INCLUDES ..])
 #   lauberhorn_installed_library(NAME t FROM .. [DEPS ..])
 #   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL])
-#   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s])
+#   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s]
+#                   [GNU_EXTENSIONS])
 #   lauberhorn_benchmark(NAME t SRCS .. [DEPS ..])
 #
 # Headers are found relative to the root ("nic/engine.h").
@@ -109,9 +110,11 @@ endfunction()
 #                handles bytes that come from elsewhere
 #   stress       runs under other sanitizers in `make check-full` only
 #   long         does more when LAUBERHORN_LONG=1 (`make check-full`)
+# GNU_EXTENSIONS are for the kernel's macros and the like.
 # Each label has a build target, lauberhorn_tests_<label>.
 function(lauberhorn_test)
-  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(ARG "GNU_EXTENSIONS" "NAME;TIMEOUT"
+                        "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   lauberhorn_require_parsed(lauberhorn_test)
   if(NOT LAUBERHORN_BUILD_TESTS)
     return()
@@ -132,6 +135,9 @@ function(lauberhorn_test)
   endif()
   add_executable(${ARG_NAME} ${ARG_SRCS})
   lauberhorn_compile_settings(${ARG_NAME})
+  if(ARG_GNU_EXTENSIONS)
+    set_target_properties(${ARG_NAME} PROPERTIES CXX_EXTENSIONS ON)
+  endif()
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock_main)
   # Tests run for moments and compile for long: only what they test is optimized
   # to the end.

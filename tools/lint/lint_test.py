@@ -115,7 +115,7 @@ class LintTest(unittest.TestCase):
         self.assert_finds(headers.lint(self.root))
 
         self.write("abi/host/alone.h", "struct a {\n\t__u64 b;\n};\n")
-        self.write("abi/host/comment.h", "// not C90\n")
+        self.write("abi/host/comment.h", "// not C90\nextern int comment;\n")
         self.write("librpc/include/lauberhorn/new.h",
                    "#pragma once\n#include <span>\n"
                    "void Take(std::span<int> numbers);\n")

@@ -96,7 +96,7 @@ std::vector<std::string> CommentsOfFile(const FileDescriptor& file) {
   location.leading_detached_comments.push_back(location.leading_comments);
   for (const std::string& comment : location.leading_detached_comments) {
     const std::vector<std::string> more = Lines(comment);
-    if (!lines.empty() && !more.empty()) lines.push_back("");
+    if (!lines.empty() && !more.empty()) lines.emplace_back();
     lines.insert(lines.end(), more.begin(), more.end());
   }
   return lines;

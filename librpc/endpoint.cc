@@ -48,7 +48,7 @@ int Endpoint::Spin(void* endpoint) {
   if (self.spin_until_ == 0) {
     const __u64 nic =
         lh_load_acquire(&self.device_.Attach().At<lh_info>(0)->nic_cpu);
-    if (nic == static_cast<__u64>(sched_getcpu() + 1)) return 0;
+    if (nic == static_cast<__u64>(sched_getcpu()) + 1) return 0;
     self.spin_until_ = MonotonicNanos() + self.spin_ns_;
     return 1;
   }

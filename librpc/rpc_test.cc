@@ -175,7 +175,8 @@ class RpcTest : public ::testing::Test {
 };
 
 TEST_F(RpcTest, EchoesEverySizeAroundTheBorders) {
-  for (const std::size_t size : {0, 1, 79, 80, 81, 127, 128, 129, 1391, 1392}) {
+  for (const std::size_t size :
+       {0u, 1u, 79u, 80u, 81u, 127u, 128u, 129u, 1391u, 1392u}) {
     std::string request(size, '\0');
     for (std::size_t at = 0; at < size; ++at) {
       request[at] = static_cast<char>(at * 31 + size);
@@ -291,7 +292,7 @@ TEST_F(RpcTest, ManyThreadsGetTheirOwnAnswers) {
     threads.emplace_back([&, thread] {
       for (int number = 0; number < kCalls; ++number) {
         const std::string request = absl::StrCat(
-            thread, "/", number, std::string(number % 3 * 100, '.'));
+            thread, "/", number, std::string(number % 3 * 100u, '.'));
         const absl::StatusOr<std::string> reply = Call("Echo", request);
         ASSERT_TRUE(reply.ok()) << reply.status();
         if (*reply == request) ++right;

@@ -33,8 +33,8 @@ ABSL_CONST_INIT std::mutex default_mutex;
 // Guarded by default_mutex. Never destroyed: threads may still run when the
 // process exits.
 std::weak_ptr<Runtime>& DefaultRuntime() {
-  static auto* const runtime = new std::weak_ptr<Runtime>;
-  return *runtime;
+  static auto& runtime = *new std::weak_ptr<Runtime>;
+  return runtime;
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class ServerImpl final : public Server {
       }
     }
     for (const Method& method : methods) {
-      const absl::Status status = AddMethod(method, service);
+      absl::Status status = AddMethod(method, service);
       if (!status.ok()) return status;
       methods_.push_back(method);
     }

@@ -107,7 +107,7 @@ TEST_F(ClientSessionTest, AnIdleSessionIsOpenedAnewAndTheOldOneClosed) {
   Answer(2);
   EXPECT_EQ(Accepted(), 2u);
   // A server has room for four: it would evict one for each without the CLOSE.
-  for (int i = 0; i < 10; ++i) {
+  for (unsigned i = 0; i < 10; ++i) {
     Pass(15 * kSecond + 1);
     Call(1, peer);
     ASSERT_EQ(client_.ended.size(), 3u + i);

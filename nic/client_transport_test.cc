@@ -33,7 +33,6 @@ using Received = RawPeer::Received;
 constexpr std::uint32_t kCalls = 32;
 constexpr std::uint8_t kOk = 0;
 constexpr std::uint8_t kCancelled = 1;
-constexpr std::uint8_t kInvalidArgument = 3;
 constexpr std::uint8_t kDeadlineExceeded = 4;
 constexpr std::uint8_t kUnavailable = 14;
 

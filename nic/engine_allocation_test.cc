@@ -125,7 +125,8 @@ struct Node {
         serve(region.base(), 0, Which::kServe),
         call(region.base(), 0, Which::kCall) {}
 
-  std::uint64_t Control(Nanos now, lh_command command, std::string payload) {
+  std::uint64_t Control(Nanos now, lh_command command,
+                        const std::string& payload) {
     lh_message header = {};
     header.kind = LH_KIND_CONTROL;
     header.code = command;

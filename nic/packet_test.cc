@@ -182,7 +182,7 @@ TEST(PacketTest, RefusesEveryOtherLength) {
 }
 
 TEST(PacketTest, RefusesEveryFlippedBit) {
-  for (const std::size_t size : {0, 1, 64, 200}) {
+  for (const std::size_t size : {0u, 1u, 64u, 200u}) {
     Bytes packet = Seal(FullHeader(), Sequence(size));
     for (std::size_t bit = 0; bit < 8 * packet.size(); ++bit) {
       packet[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);

@@ -338,7 +338,7 @@ TEST_F(ServerTransportTest, SequencesWrap) {
   EXPECT_EQ(counters_.packets_stale.value(), 1u);
   EXPECT_EQ(Call(client_, token, 1).size(), 1u) << "a duplicate";
   EXPECT_EQ(counters_.calls_superseded.value(), 3u);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(server_.calls[i].dropped, 1);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(server_.calls[i].dropped, 1);
 }
 
 TEST_F(ServerTransportTest, SlotsDoNotTouchEachOther) {

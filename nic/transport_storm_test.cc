@@ -133,7 +133,7 @@ class Storm {
     duplicates_ += server_->counters.calls_duplicate.value();
     for (const TestServer::Call& call : server_->calls) {
       EXPECT_LE(call.dropped, 1);
-      dropped_ += call.dropped;
+      dropped_ += static_cast<unsigned>(call.dropped);
     }
   }
 
@@ -239,8 +239,8 @@ class Storm {
   }
 
   int OpenCalls() const {
-    return static_cast<int>(open_.size() -
-                            std::count(open_.begin(), open_.end(), kNoCall));
+    return static_cast<int>(std::count_if(
+        open_.begin(), open_.end(), [](auto call) { return call != kNoCall; }));
   }
 
   void CheckRuns() const {

@@ -314,7 +314,7 @@ TEST(SearchTest, ReductionKeepsAllOutcomes)
 				steps.push_back(
 					{ below(10), below(2), 1 + below(2) });
 			}
-			bodies.push_back([steps](std::ostream &out) {
+			bodies.emplace_back([steps](std::ostream &out) {
 				for (const auto &step : steps) {
 					GeneratedStep(step[0], &memory[step[1]],
 						      step[2], out);

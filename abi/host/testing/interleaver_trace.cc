@@ -13,9 +13,9 @@ namespace lauberhorn::testing {
 
 std::string Interleaver::Text(const Word* address, Word value) const {
   const auto name = names_.find(address);
-  const std::string text = name != names_.end()
-                               ? name->second
-                               : "word " + std::to_string(IndexOf(address));
+  std::string text = name != names_.end()
+                         ? name->second
+                         : "word " + std::to_string(IndexOf(address));
   if (value == 0) return text;
   return text + " " + std::to_string(value >> 4) + ":" +
          std::to_string(value & kStateMask);

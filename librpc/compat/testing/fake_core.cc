@@ -135,11 +135,13 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Default() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): as the real one
     std::shared_ptr<Runtime>) {
   return std::make_unique<FakeServer>();
 }
 
 absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): as the real one
     std::shared_ptr<Runtime>, absl::string_view target) {
   const std::lock_guard<std::mutex> lock(core_mutex);
   std::vector<absl::Status>& errors = FakeCore::Get().connect_errors;

@@ -20,7 +20,7 @@ constexpr std::uint32_t kRefusedBeforeQuarantine = 1000;
 bool IsSane(const lh_message& header) {
   return header.length <= kMaxPayload && header.kind != LH_KIND_NONE &&
          (header.flags & ~unsigned{LH_FLAGS}) == 0 &&
-         (header.flags & (LH_FLAG_BULK | LH_FLAG_META)) == 0;
+         (header.flags & (LH_FLAG_BULK | LH_FLAG_META | LH_FLAG_GROW)) == 0;
 }
 
 }  // namespace

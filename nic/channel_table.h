@@ -61,6 +61,11 @@ class ChannelTable {
   bool Deliver(std::uint32_t number, lh_message header,
                absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
 
+  // Takes the newest message back. False: it has been taken, or there is none.
+  bool Revoke(std::uint32_t number) {
+    return !channels_[number].quarantined && lh_revoke(&channels_[number].in);
+  }
+
   // Whether the newest message that was delivered has not been taken.
   bool NewestWaits(std::uint32_t number) const {
     return lh_newest_waits(&channels_[number].in);

@@ -18,7 +18,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using ::testing::ElementsAre;
 using testing::HostChannel;
 using ::testing::IsEmpty;
@@ -190,7 +189,7 @@ TEST_P(ChannelTableTest, SkipsMessagesThatBreakTheContract) {
   ASSERT_TRUE(host_.Put(Message(LH_KIND_CALL), "good"));
   ASSERT_TRUE(Collect());
   EXPECT_EQ(Text(message_.bytes()), "good");
-  for (unsigned bit = LH_FLAGS + 1u; bit < 256; bit <<= 1) {
+  for (unsigned bit = LH_FLAG_GROW; bit < 256; bit <<= 1) {
     put_bad(LH_KIND_CALL, static_cast<std::uint8_t>(bit), 0);
     EXPECT_FALSE(Collect());
   }

@@ -19,7 +19,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using ::testing::HasSubstr;
 using testing::MemoryNetwork;
 using testing::TestAddress;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "nic/bytes.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -489,8 +490,7 @@ void ClientTransport::Fail(std::uint32_t call, absl::StatusCode code,
                            absl::string_view text) {
   counters_.outgoing_failed.Add();
   End(call, static_cast<std::uint8_t>(code),
-      absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(text.data()),
-                          std::min(text.size(), kMaxPayload)));
+      Bytes(text.substr(0, kMaxPayload)));
 }
 
 void ClientTransport::End(std::uint32_t call, std::uint8_t status,

@@ -19,7 +19,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::MemoryNetwork;

@@ -40,6 +40,11 @@ namespace lauberhorn::nic {
   X(calls_delivered, "calls given to a thread that was awake")                \
   X(calls_delivered_wake, "calls given to a thread that was parked")          \
   X(calls_queued, "calls that had to wait for a thread")                      \
+  X(calls_staged, "calls put behind a running handler")                       \
+  X(calls_revoked, "calls taken back from a lane")                            \
+  X(takes_late, "of these, from a thread that was awake and did not take it") \
+  X(calls_stuck, "calls refused: all threads wait for calls of their own")    \
+  X(threads_retired, "threads sent home")                                     \
   X(deliveries_failed, "deliveries that found the lane closed or full")       \
   X(replies_collected, "replies taken from handlers")                         \
   X(replies_late, "replies to calls that had ended")                          \

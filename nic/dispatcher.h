@@ -7,12 +7,13 @@
 // arrived calls, the queue, and the endpoints that wait.
 //
 // A call goes to the endpoint that began to wait last: its thread is the most
-// likely to be awake, and its caches are warm. Else it is queued. A thread that
-// is parked is woken, but only one at a time: it is on its way, and one thread
-// may well empty the queue before a second has woken up.
+// likely to be awake, and its caches are warm. If that thread is parked, the
+// call is staged behind a handler that is about to end, or the thread is woken;
+// else the call is queued. DispatchPolicy says which; this class does it.
 //
-// The engine keeps its own copy of every call until it is answered, so whatever
-// a thread does to its line, the call can still be given to another.
+// What a thread has not taken can be taken back: it goes to the head of the
+// queue. The engine keeps its own copy of every call until it is answered, so
+// whatever a thread does to its line, the call can still be given to another.
 //
 // Not thread-safe; memory for all calls is taken at construction.
 #ifndef LAUBERHORN_NIC_DISPATCHER_H_
@@ -22,8 +23,12 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "nic/channel_table.h"
 #include "nic/counters.h"
+#include "nic/dispatch_policy.h"
 #include "nic/region.h"
 #include "nic/server_transport.h"
 #include "nic/time.h"
@@ -62,7 +67,12 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Takes a call in. Returns its number, or kNone if the table is full.
+  void set_limits(const DispatchLimits& limits) { policy_.set_limits(limits); }
+
+  // What time it is, for all that is done until it is said again.
+  void set_now(Nanos now) { now_ = now; }
+
+  // Takes a call in. Returns its number, or kNone if there is no room.
   std::uint32_t Accept(const IncomingCall& call, const MethodTarget& target);
 
   // Nobody waits for the call any more: says so in its call word; ends it at
@@ -72,56 +82,106 @@ class Dispatcher {
   // Messages of an endpoint on `serve`. False: it broke the contract.
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);
   bool OnEmpty(std::uint32_t endpoint, const HostMessage& message);
+  bool OnLeave(std::uint32_t endpoint, const HostMessage& message);
+  bool OnEnter(std::uint32_t endpoint, const HostMessage& message);
 
   // Gives the endpoint no more calls, and sends its thread home as soon as it
   // has none.
   void Retire(std::uint32_t endpoint);
 
-  // Another thread is going to wait there: forgets what the last one said.
+  // Another thread is going to wait there: forgets what the last one said, and
+  // ends the calls that it had.
   void Reopen(std::uint32_t endpoint);
 
   // Gives queued calls to waiting endpoints, as far as the rules allow.
   void Dispatch();
 
-  // Ends what is due by `now`; Next() says when to come back.
-  void Expire(Nanos now);
-  Nanos Next(Nanos now) const;
+  // Does what is due; Next() says when to come back.
+  void Expire();
+  Nanos Next();
+
+  // How full the queue is, 0 to 255.
+  std::uint8_t Fullness() const;
 
  private:
   enum State : std::uint8_t { kFree, kQueued, kDelivered };
   struct Call {
     ReplyTo reply_to;
     MethodTarget target;
+    std::uint64_t method;  // its id
     Nanos deadline;
+    Nanos since;  // it is in its state
     std::uint32_t generation;
     std::uint32_t endpoint;  // that it was delivered to
     std::uint32_t next;      // in the queue, and in the list of free ones
     std::uint32_t previous;
+    std::uint32_t below;  // delivered to the same endpoint before
     std::uint16_t length;
     State state;
-    std::uint8_t flags;  // of its call word
-    bool ended;          // for its caller; a thread may still have it
+    std::uint8_t flags;    // of its call word
+    std::uint8_t revokes;  // how often it was taken back
+    bool woken;            // it was delivered to a thread that was parked
+    bool ended;            // for its caller; a thread may still have it
   };
   struct Payload {
     std::uint8_t bytes[kMaxPayload];
   };
   struct Endpoint {
-    std::uint32_t credit;  // calls that it will take
-    bool waiting;          // in waiting_
-    bool retire;
+    // Calls that it asked for and did not get; below 0, as many are staged.
+    std::int32_t credit = 0;
+    std::uint32_t held = 0;        // calls that it got and did not answer
+    std::uint32_t newest = kNone;  // of these
+    std::uint64_t method = 0;      // of the last that it got
+    Nanos progress = 0;            // it last replied, began to wait, or to work
+    bool serving = false;          // it has asked for calls
+    bool waiting = false;          // in waiting_
+    bool running = false;          // it counts as a handler that computes
+    bool left = false;             // its handler waits for a call of its own
+    bool retire = false;
+    bool busy = false;     // in busy_
+    bool staged = false;   // in staged_
+    bool untaken = false;  // in untaken_
   };
 
   static std::uint32_t Serve(std::uint32_t endpoint) { return 2 * endpoint; }
 
+  DispatchLoad Load() const;
   void Enqueue(std::uint32_t call);
+  void EnqueueFirst(std::uint32_t call);
   void Unqueue(std::uint32_t call);
-  bool DeliverTo(std::uint32_t endpoint, std::uint32_t call);
+  // The call of a message that the endpoint put, if it has that; else kNone.
+  std::uint32_t HeldCall(std::uint32_t endpoint,
+                         const HostMessage& message) const;
+
+  // One call from the queue to a lane, if there is a thread for it.
+  bool GiveFirst();
+  bool Stage();
+  bool Deliver(std::uint32_t endpoint, std::uint32_t call);
+
+  // Takes the newest message of the endpoint back. False: it has been taken.
+  bool TakeBack(std::uint32_t endpoint);
+  // Takes the call back, if it is in a lane and can be; it is queued then.
+  void Recall(std::uint32_t call);
+  void TakeBackAll(std::uint32_t endpoint);
+  void TakeBackStaged();
+  void TakeBackLate();
+  void TakeBackFromWoken();
+  bool AwakeThreadWaits() const;
+  Nanos NextTake();
+
   void SendRetire(std::uint32_t endpoint);
+  void StartWaiting(std::uint32_t endpoint);
+  void StartWaitingLast(std::uint32_t endpoint);
   void StopWaiting(std::uint32_t endpoint);
   void Credit(std::uint32_t endpoint, std::uint32_t count);
+  // Counts anew whether its handler computes.
+  void Recount(Endpoint& state);
+  void Forget(std::uint32_t endpoint);
+  void RefuseStuck();
   // Says to the thread that has the call that nobody waits for it.
   void Flag(std::uint32_t call, std::uint8_t flag);
-  // Frees the call; tells the handler, unless it has ended for its caller.
+  // Ends a call for its caller; frees it.
+  void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
   void End(std::uint32_t call, std::uint8_t status,
            absl::Span<const std::uint8_t> payload);
 
@@ -134,10 +194,22 @@ class Dispatcher {
   std::uint32_t free_ = kNone;
   std::uint32_t first_ = kNone;  // the queue
   std::uint32_t last_ = kNone;
+  std::uint32_t queued_ = 0;
   std::vector<Endpoint> endpoints_;
   std::vector<std::uint32_t> waiting_;  // the last began to wait last
-  std::uint32_t waking_ = kNone;        // endpoint that is on its way
-  TimerQueue deadlines_;                // of all calls
+  // Endpoints that have calls; that have staged ones; that were awake and may
+  // not have taken what they got. What is no longer so is dropped at the next
+  // look.
+  std::vector<std::uint32_t> busy_;
+  std::vector<std::uint32_t> staged_;
+  std::vector<std::uint32_t> untaken_;
+  std::uint32_t waking_ = kNone;  // endpoint that is on its way
+  std::uint32_t running_ = 0;
+  std::uint32_t left_ = 0;
+  std::uint32_t serving_ = 0;
+  DispatchPolicy policy_;
+  TimerQueue deadlines_;  // of all calls
+  Nanos now_ = 0;
 };
 
 }  // namespace lauberhorn::nic

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <set>
@@ -17,7 +18,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using ::testing::ElementsAre;
 using testing::HostChannel;
 using ::testing::IsEmpty;
@@ -40,6 +40,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   };
 
   DispatcherTest() {
+    dispatcher_.set_now(now_);
     for (std::uint32_t endpoint = 0; endpoint < kEndpoints; ++endpoint) {
       hosts_.push_back(std::make_unique<HostChannel>(memory_.bytes().data(),
                                                      endpoint, Which::kServe));
@@ -47,7 +48,8 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   }
 
   // A call with this name; its number in the table.
-  std::uint32_t Accept(std::uint32_t name, Nanos deadline = kNever) {
+  std::uint32_t Accept(std::uint32_t name, Nanos deadline = kNever,
+                       std::uint32_t server = 9) {
     const std::string payload = "call " + std::to_string(name);
     return dispatcher_.Accept(
         {.reply_to = {.token = 1, .session = 2, .sequence = name, .slot = 3},
@@ -55,7 +57,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
          .method = 5,
          .deadline = deadline,
          .payload = Bytes(payload)},
-        {.code = 6, .data = 7, .index = 8, .server = 9});
+        {.code = 6, .data = 7, .index = 8, .server = server});
   }
 
   // The host's messages, as the engine hands them on.
@@ -64,9 +66,19 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     EXPECT_TRUE(hosts_[endpoint]->Put(header, payload));
     HostMessage message;
     EXPECT_TRUE(channels_.Collect(2 * endpoint, &message, now_));
-    const bool good = header.kind == LH_KIND_EMPTY
-                          ? dispatcher_.OnEmpty(endpoint, message)
-                          : dispatcher_.OnReply(endpoint, message);
+    const auto handle = [&] {
+      switch (header.kind) {
+        case LH_KIND_EMPTY:
+          return dispatcher_.OnEmpty(endpoint, message);
+        case LH_KIND_LEAVE:
+          return dispatcher_.OnLeave(endpoint, message);
+        case LH_KIND_ENTER:
+          return dispatcher_.OnEnter(endpoint, message);
+        default:
+          return dispatcher_.OnReply(endpoint, message);
+      }
+    };
+    const bool good = handle();
     dispatcher_.Dispatch();
     return good;
   }
@@ -78,11 +90,40 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   }
   bool Reply(std::uint32_t endpoint, std::uint64_t call,
              absl::string_view text = "ok", std::uint64_t status = 0) {
+    now_ += handler_time_;
+    dispatcher_.set_now(now_);
     lh_message header = {};
     header.kind = LH_KIND_REPLY;
     header.call = call;
     header.code = status;
     return Put(endpoint, header, text);
+  }
+
+  // A handler begins to wait for a call of its own, or comes back.
+  bool Leave(std::uint32_t endpoint, std::uint64_t call) {
+    lh_message header = {};
+    header.kind = LH_KIND_LEAVE;
+    header.call = call;
+    return Put(endpoint, header);
+  }
+  bool Enter(std::uint32_t endpoint, std::uint64_t call) {
+    lh_message header = {};
+    header.kind = LH_KIND_ENTER;
+    header.call = call;
+    return Put(endpoint, header);
+  }
+
+  // Endpoint 0 has a call of a method that is known to be short; its handle.
+  std::uint64_t RunShortMethod() {
+    handler_time_ = kMicrosecond;
+    std::uint64_t handle = 0;
+    EXPECT_TRUE(Empty(0));
+    Accept(101);
+    EXPECT_EQ(Take(0, &handle), 101u);
+    EXPECT_TRUE(Reply(0, handle));
+    Accept(102);
+    EXPECT_EQ(Take(0, &handle), 102u);
+    return handle;
   }
 
   // The name of the next call in the endpoint's lane, 0 if there is none,
@@ -99,6 +140,13 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     last_ = taken;
     EXPECT_EQ(taken.payload.rfind("call ", 0), 0u) << taken.payload;
     return static_cast<std::uint32_t>(std::stoul(taken.payload.substr(5)));
+  }
+
+  void ExpireAt(Nanos now) {
+    now_ = now;
+    dispatcher_.set_now(now);
+    dispatcher_.Expire();
+    dispatcher_.Dispatch();
   }
 
   std::uint64_t CallWord(std::uint32_t call) const {
@@ -121,6 +169,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   std::vector<std::uint32_t> servers_ended_;
   TakenMessage last_;
   Nanos now_ = kSecond;
+  Nanos handler_time_ = 20 * kMicrosecond;  // nothing is staged behind that
 
  private:
   void OnCallDone(const ReplyTo& to, std::uint8_t status,
@@ -145,7 +194,7 @@ TEST_F(DispatcherTest, AWaitingEndpointGetsTheCall) {
   EXPECT_EQ(last_.header.deadline, now_ + 5);
   EXPECT_EQ(counters_.calls_delivered.value(), 1u);
   EXPECT_EQ(counters_.calls_queued.value(), 0u);
-  EXPECT_EQ(dispatcher_.Next(now_), now_ + 5);
+  EXPECT_EQ(dispatcher_.Next(), now_ + 5);
   EXPECT_EQ(CallWord(lh_handle_index(handle)),
             lh_handle(0, lh_handle_generation(handle)));
   EXPECT_TRUE(Reply(1, handle, "result", 5));
@@ -272,7 +321,7 @@ TEST_F(DispatcherTest, OneWakeIsInFlightAtATime) {
   EXPECT_EQ(waker.words.size(), 1u);
   EXPECT_EQ(counters_.calls_delivered_wake.value(), 1u);
   EXPECT_EQ(counters_.calls_queued.value(), 2u);
-  const Nanos look = dispatcher_.Next(now_);
+  const Nanos look = dispatcher_.Next();
   EXPECT_GT(look, now_);
   EXPECT_LE(look, now_ + kMillisecond) << "the next look has to come soon";
   dispatcher_.Dispatch();
@@ -286,7 +335,8 @@ TEST_F(DispatcherTest, OneWakeIsInFlightAtATime) {
   // It replies and takes the third before the second has woken up.
   ASSERT_TRUE(Reply(2, handle));
   EXPECT_EQ(Take(2), 3u);
-  EXPECT_EQ(dispatcher_.Next(now_), kNever) << "nobody is queued";
+  ExpireAt(now_ + 10 * kMicrosecond);
+  EXPECT_EQ(dispatcher_.Next(), kNever) << "nobody is queued";
   channels_.FlushWakes(waker);
   EXPECT_EQ(waker.words.size(), 2u);
   EXPECT_EQ(Take(1), 2u);
@@ -325,8 +375,8 @@ TEST_F(DispatcherTest, AWakeIsReleasedThoughMoreLiesInTheLane) {
   ASSERT_TRUE(hosts_[0]->Park());
   Accept(1);
   Accept(2);  // behind the first
-  ASSERT_TRUE(Empty(1));
   ASSERT_TRUE(hosts_[1]->Park());
+  ASSERT_TRUE(Empty(1));
   std::uint64_t handle;
   EXPECT_EQ(Take(0, &handle), 1u);
   ASSERT_TRUE(Reply(0, handle));
@@ -339,34 +389,36 @@ TEST_F(DispatcherTest, AWakeIsReleasedThoughMoreLiesInTheLane) {
 }
 
 TEST_F(DispatcherTest, ADeadlineEndsACallInTheQueue) {
-  Accept(1, now_ + 20);
-  Accept(2, now_ + 10);
+  const Nanos start = now_;
+  Accept(1, start + 20);
+  Accept(2, start + 10);
   Accept(3);
-  EXPECT_EQ(dispatcher_.Next(now_), now_ + 10);
-  dispatcher_.Expire(now_ + 9);
+  EXPECT_EQ(dispatcher_.Next(), start + 10);
+  ExpireAt(start + 9);
   EXPECT_THAT(done_, IsEmpty());
-  dispatcher_.Expire(now_ + 10);
+  ExpireAt(start + 10);
   ASSERT_EQ(done_.size(), 1u);
   EXPECT_EQ(done_[0].sequence, 2u);
   EXPECT_EQ(done_[0].status, kDeadlineExceeded);
-  EXPECT_EQ(dispatcher_.Next(now_), now_ + 20);
-  dispatcher_.Expire(now_ + 1000);
+  EXPECT_EQ(dispatcher_.Next(), start + 20);
+  ExpireAt(start + 1000);
   EXPECT_EQ(done_.size(), 2u);
   EXPECT_EQ(counters_.calls_expired.value(), 2u);
   EXPECT_THAT(servers_ended_, ElementsAre(9u, 9u));
-  EXPECT_EQ(dispatcher_.Next(now_), kNever);
+  EXPECT_EQ(dispatcher_.Next(), kNever);
   ASSERT_TRUE(Empty(0));
   EXPECT_EQ(Take(0), 3u);
 }
 
 TEST_F(DispatcherTest, ADeadlineEndsACallForItsCallerWhileAThreadHasIt) {
   ASSERT_TRUE(Empty(0));
-  const std::uint32_t call = Accept(1, now_ + 10);
+  const Nanos start = now_;
+  const std::uint32_t call = Accept(1, start + 10);
   std::uint64_t handle;
   EXPECT_EQ(Take(0, &handle), 1u);
-  dispatcher_.Expire(now_ + 9);
+  ExpireAt(start + 9);
   EXPECT_EQ(CallWord(call), lh_handle(0, 1));
-  dispatcher_.Expire(now_ + 10);
+  ExpireAt(start + 10);
   ASSERT_EQ(done_.size(), 1u);
   EXPECT_EQ(done_[0].status, kDeadlineExceeded);
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_EXPIRED, 1));
@@ -382,11 +434,11 @@ TEST_F(DispatcherTest, ADeadlineOfADroppedCallEndsNothing) {
   std::uint64_t handle;
   EXPECT_EQ(Take(0, &handle), 1u);
   dispatcher_.Drop(call);
-  dispatcher_.Expire(now_ + 10);
+  ExpireAt(now_ + 10);
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED | LH_CALL_EXPIRED, 1));
   ASSERT_TRUE(Reply(0, handle));
   EXPECT_THAT(done_, IsEmpty());
-  EXPECT_EQ(dispatcher_.Next(now_), kNever);
+  EXPECT_EQ(dispatcher_.Next(), kNever);
 }
 
 TEST_F(DispatcherTest, DropEndsAQueuedCallSilently) {
@@ -396,7 +448,7 @@ TEST_F(DispatcherTest, DropEndsAQueuedCallSilently) {
   dispatcher_.Drop(call);
   EXPECT_THAT(done_, IsEmpty());
   EXPECT_THAT(servers_ended_, ElementsAre(9u));
-  EXPECT_EQ(dispatcher_.Next(now_), kNever) << "its deadline is gone, too";
+  EXPECT_EQ(dispatcher_.Next(), kNever) << "its deadline is gone, too";
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED, 1));
   ASSERT_TRUE(Empty(0, 3));
   EXPECT_EQ(Take(0), 1u);
@@ -518,6 +570,311 @@ TEST_F(DispatcherTest, RetireBeforeTheFirstWord) {
   EXPECT_EQ(Take(0), 1u);
 }
 
+TEST_F(DispatcherTest, ACallIsStagedBehindAShortHandler) {
+  const std::uint64_t first = RunShortMethod();
+  Accept(1);
+  EXPECT_EQ(counters_.calls_staged.value(), 1u);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u) << "it lies there already";
+  ASSERT_TRUE(Reply(0, first));
+  ASSERT_TRUE(Reply(0, handle));
+  EXPECT_EQ(done_.size(), 3u);
+  // Both replies asked for one call each, and one of them was there.
+  Accept(2);
+  EXPECT_EQ(Take(0, &handle), 2u);
+  EXPECT_EQ(Take(0), 0u);
+}
+
+TEST_F(DispatcherTest, NothingIsStagedBehindALongOrUnknownHandler) {
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  Accept(2);
+  EXPECT_EQ(Take(0), 0u) << "nobody knows how long it takes";
+  ASSERT_TRUE(Reply(0, handle));
+  EXPECT_EQ(Take(0, &handle), 2u);
+  Accept(3);
+  EXPECT_EQ(Take(0), 0u) << "it takes long";
+  EXPECT_EQ(counters_.calls_staged.value(), 0u);
+}
+
+TEST_F(DispatcherTest, AStagedCallGoesToWhoWaits) {
+  RunShortMethod();
+  Accept(1);
+  EXPECT_EQ(counters_.calls_staged.value(), 1u);
+  ASSERT_TRUE(Empty(1));
+  EXPECT_EQ(Take(1), 1u);
+  EXPECT_EQ(Take(0), 0u);
+  EXPECT_EQ(counters_.calls_revoked.value(), 1u);
+}
+
+TEST_F(DispatcherTest, AStagedCallStaysWhileOnlyAParkedThreadWaits) {
+  ASSERT_TRUE(hosts_[1]->Park());
+  RunShortMethod();
+  ASSERT_TRUE(Empty(1));
+  Accept(1);
+  EXPECT_EQ(counters_.calls_staged.value(), 1u);
+  EXPECT_EQ(counters_.calls_delivered_wake.value(), 0u) << "a wake is dear";
+  EXPECT_EQ(Take(0), 1u);
+}
+
+TEST_F(DispatcherTest, AStagedCallIsTakenBackFromAHandlerThatTakesLong) {
+  ASSERT_TRUE(hosts_[1]->Park());
+  RunShortMethod();
+  ASSERT_TRUE(Empty(1));
+  const Nanos start = now_;
+  Accept(1);
+  const Nanos look = dispatcher_.Next();
+  EXPECT_GT(look, start);
+  EXPECT_LE(look, start + kMillisecond);
+  ExpireAt(start + kMillisecond);
+  EXPECT_EQ(Take(0), 0u);
+  EXPECT_EQ(Take(1), 1u);
+  EXPECT_EQ(counters_.calls_delivered_wake.value(), 1u);
+}
+
+TEST_F(DispatcherTest, RetireTakesBackWhatIsStaged) {
+  const std::uint64_t handle = RunShortMethod();
+  Accept(1);
+  dispatcher_.Retire(0);
+  EXPECT_EQ(Take(0), 0u);
+  ASSERT_TRUE(Reply(0, handle));
+  EXPECT_EQ(Take(0), kRetire);
+  ASSERT_TRUE(Empty(1));
+  EXPECT_EQ(Take(1), 1u);
+}
+
+TEST_F(DispatcherTest, ACallThatIsNotTakenGoesToAnother) {
+  ASSERT_TRUE(Empty(1));
+  ASSERT_TRUE(Empty(0));
+  const Nanos start = now_;
+  Accept(1);
+  EXPECT_TRUE(channels_.NewestWaits(0));
+  const Nanos first = dispatcher_.Next();
+  EXPECT_GT(first, start);
+  ExpireAt(first);
+  const Nanos second = dispatcher_.Next();
+  ASSERT_GT(second, first);
+  ASSERT_NE(second, kNever);
+  ExpireAt(second);
+  EXPECT_EQ(counters_.takes_late.value(), 1u);
+  EXPECT_EQ(Take(0), 0u) << "its thread does not run";
+  EXPECT_EQ(Take(1), 1u);
+  // It still waits, but is asked last.
+  ASSERT_TRUE(Empty(2));
+  Accept(2);
+  EXPECT_EQ(Take(2), 2u);
+  Accept(3);
+  EXPECT_EQ(Take(0), 3u);
+}
+
+TEST_F(DispatcherTest, ACallThatIsNotTakenStaysIfNobodyElseWaits) {
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  EXPECT_EQ(dispatcher_.Next(), kNever);
+  ExpireAt(now_ + kSecond);
+  EXPECT_EQ(Take(0), 1u);
+}
+
+TEST_F(DispatcherTest, EachRevokeOfACallGivesTheNextThreadMoreTime) {
+  for (std::uint32_t endpoint : {2u, 1u, 0u}) ASSERT_TRUE(Empty(endpoint));
+  Accept(1);
+  const auto time_to_revoke = [&] {
+    const Nanos start = now_;
+    const std::uint64_t before = counters_.takes_late.value();
+    while (counters_.takes_late.value() == before) {
+      const Nanos next = dispatcher_.Next();
+      EXPECT_NE(next, kNever);
+      ExpireAt(next);
+    }
+    return now_ - start;
+  };
+  const Nanos first = time_to_revoke();
+  EXPECT_EQ(time_to_revoke(), 2 * first);
+  EXPECT_EQ(time_to_revoke(), 4 * first);
+}
+
+TEST_F(DispatcherTest, AWokenThreadLosesItsCallToWhoeverWaits) {
+  ASSERT_TRUE(hosts_[0]->Park());
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  EXPECT_EQ(counters_.calls_delivered_wake.value(), 1u);
+  ASSERT_TRUE(Empty(1));
+  EXPECT_EQ(Take(1), 1u);
+  EXPECT_EQ(Take(0), 0u) << "it wakes up in vain";
+  Accept(2);
+  EXPECT_EQ(Take(0), 2u);
+}
+
+TEST_F(DispatcherTest, ADeadlineThatPassesInALaneSparesTheHandler) {
+  ASSERT_TRUE(Empty(0));
+  Accept(1, now_ + 10);
+  ExpireAt(now_ + 10);
+  EXPECT_EQ(Take(0), 0u);
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].status, kDeadlineExceeded);
+  EXPECT_THAT(servers_ended_, ElementsAre(9u));
+  Accept(2);
+  EXPECT_EQ(Take(0), 2u) << "it still waits";
+}
+
+TEST_F(DispatcherTest, ADropInALaneSparesTheHandler) {
+  ASSERT_TRUE(Empty(0));
+  dispatcher_.Drop(Accept(1));
+  EXPECT_EQ(Take(0), 0u);
+  EXPECT_THAT(servers_ended_, ElementsAre(9u));
+  Accept(2);
+  EXPECT_EQ(Take(0), 2u);
+}
+
+TEST_F(DispatcherTest, AHandlerThatLeavesIsNotCountedAsRunning) {
+  dispatcher_.set_limits({.running = 1, .threads = 3, .queued = 10});
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  ASSERT_TRUE(hosts_[1]->Park());
+  ASSERT_TRUE(Empty(1));
+  Accept(2);
+  EXPECT_EQ(Take(1), 0u) << "one runs, and that is the limit";
+  ASSERT_TRUE(Leave(0, handle));
+  EXPECT_EQ(Take(1), 2u);
+  ASSERT_TRUE(Enter(0, handle));
+  ASSERT_TRUE(Reply(0, handle));
+  EXPECT_EQ(done_.size(), 1u);
+}
+
+TEST_F(DispatcherTest, LeaveTakesBackWhatIsStaged) {
+  const std::uint64_t handle = RunShortMethod();
+  Accept(1);
+  ASSERT_TRUE(Leave(0, handle));
+  EXPECT_EQ(Take(0), 0u) << "it would wait for the others' calls";
+  ASSERT_TRUE(Empty(1));
+  EXPECT_EQ(Take(1), 1u);
+}
+
+TEST_F(DispatcherTest, LeaveAndEnterAreForTheHandlerOfTheCall) {
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  EXPECT_FALSE(Enter(0, handle)) << "it never left";
+  EXPECT_FALSE(Leave(1, handle)) << "not its call";
+  EXPECT_FALSE(Leave(0, handle + (std::uint64_t{1} << 32)));
+  ASSERT_TRUE(Leave(0, handle));
+  EXPECT_FALSE(Leave(0, handle)) << "twice";
+  EXPECT_TRUE(Reply(0, handle)) << "which says that it is back";
+  EXPECT_FALSE(Enter(0, handle));
+}
+
+TEST_F(DispatcherTest, ABlockedHandlerDoesNotStopTheOthersForEver) {
+  dispatcher_.set_limits({.running = 1, .threads = 3, .queued = 10});
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  EXPECT_EQ(Take(0), 1u);
+  for (std::uint32_t endpoint : {1u, 2u}) {
+    ASSERT_TRUE(hosts_[endpoint]->Park());
+    ASSERT_TRUE(Empty(endpoint));
+  }
+  Accept(2);
+  Accept(3);
+  EXPECT_EQ(counters_.calls_delivered_wake.value(), 0u);
+  const auto time_to_wake = [&] {
+    const Nanos start = now_;
+    const std::uint64_t before = counters_.calls_delivered_wake.value();
+    while (counters_.calls_delivered_wake.value() == before) {
+      const Nanos next = dispatcher_.Next();
+      EXPECT_NE(next, kNever);
+      ExpireAt(next);
+    }
+    return now_ - start;
+  };
+  EXPECT_GT(time_to_wake(), 0u);
+  EXPECT_EQ(Take(2), 2u);
+  EXPECT_GT(time_to_wake(), 0u) << "one at a time";
+  EXPECT_EQ(Take(1), 3u);
+}
+
+TEST_F(DispatcherTest, IfAllThreadsWaitForCallsTheQueueIsRefusedOldestFirst) {
+  dispatcher_.set_limits({.running = 1, .threads = 2, .queued = 10});
+  std::uint64_t handles[2];
+  for (std::uint32_t endpoint : {0u, 1u}) {
+    ASSERT_TRUE(Empty(endpoint));
+    Accept(1);
+    EXPECT_EQ(Take(endpoint, &handles[endpoint]), 1u);
+    ASSERT_TRUE(Leave(endpoint, handles[endpoint]));
+  }
+  Accept(2);
+  const Nanos refuse = dispatcher_.Next();
+  ASSERT_NE(refuse, kNever);
+  dispatcher_.set_now(refuse - 1);
+  Accept(3);
+  ExpireAt(refuse);
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].sequence, 2u);
+  EXPECT_EQ(done_[0].status, 8) << "RESOURCE_EXHAUSTED";
+  EXPECT_THAT(done_[0].text, ::testing::HasSubstr("max_workers"));
+  // One comes back: the rest has hope again.
+  ASSERT_TRUE(Enter(0, handles[0]));
+  ExpireAt(refuse + kSecond);
+  EXPECT_EQ(done_.size(), 1u);
+  ASSERT_TRUE(Reply(0, handles[0]));
+  EXPECT_EQ(Take(0), 3u);
+}
+
+TEST_F(DispatcherTest, TheLastThatWaitsIsToldToStartAnother) {
+  dispatcher_.set_limits({.running = 3, .threads = 3, .queued = 10});
+  ASSERT_TRUE(Empty(0));
+  ASSERT_TRUE(Empty(1));
+  Accept(1);
+  EXPECT_EQ(Take(1), 1u);
+  EXPECT_EQ(last_.header.flags, 0);
+  Accept(2);
+  EXPECT_EQ(Take(0), 2u);
+  EXPECT_EQ(last_.header.flags, LH_FLAG_GROW);
+  ASSERT_TRUE(Empty(2));
+  Accept(3);
+  EXPECT_EQ(Take(2), 3u);
+  EXPECT_EQ(last_.header.flags, 0) << "there may be no more";
+}
+
+TEST_F(DispatcherTest, ThreadsWithoutWorkGoHomeExceptTwo) {
+  for (std::uint32_t endpoint : {0u, 1u, 2u}) ASSERT_TRUE(Empty(endpoint));
+  const Nanos home = dispatcher_.Next();
+  ASSERT_NE(home, kNever);
+  ExpireAt(home - 1);
+  EXPECT_EQ(Take(0), 0u);
+  ExpireAt(home);
+  EXPECT_EQ(Take(0), kRetire);
+  EXPECT_EQ(dispatcher_.Next(), kNever) << "idle costs nothing";
+  EXPECT_EQ(counters_.threads_retired.value(), 1u);
+}
+
+TEST_F(DispatcherTest, AFullQueueRefuses) {
+  dispatcher_.set_limits({.running = 1, .threads = 1, .queued = 2});
+  EXPECT_EQ(dispatcher_.Fullness(), 0);
+  EXPECT_NE(Accept(1), Dispatcher::kNone);
+  EXPECT_NE(Accept(2), Dispatcher::kNone);
+  EXPECT_EQ(dispatcher_.Fullness(), 255);
+  EXPECT_EQ(Accept(3), Dispatcher::kNone);
+  ASSERT_TRUE(Empty(0));
+  EXPECT_NE(Accept(3), Dispatcher::kNone);
+}
+
+TEST_F(DispatcherTest, CallsOfAThreadThatIsGoneEnd) {
+  ASSERT_TRUE(Empty(0));
+  Accept(1);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  ASSERT_TRUE(hosts_[0]->Close());
+  ASSERT_TRUE(channels_.Reopen(0));
+  dispatcher_.Reopen(0);
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].status, 2) << "UNKNOWN: it may have run";
+  EXPECT_FALSE(Reply(0, handle));
+}
+
 TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
   std::mt19937_64 random(3);
   const auto below = [&](std::uint32_t bound) {
@@ -526,33 +883,38 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
   struct Held {
     std::uint64_t handle;
     std::uint32_t name;
+    bool left;
   };
   std::vector<std::vector<Held>> held(kEndpoints);
   std::set<std::uint32_t> open, dropped, expired, taken;
   std::vector<std::uint32_t> numbers(1);  // in the table, by name
   std::uint32_t name = 0;
   std::uint32_t ended = 0;
-  for (int step = 0; step < 20'000; ++step) {
+  for (int step = 0; step < 60'000; ++step) {
     const std::uint32_t endpoint = below(kEndpoints);
-    switch (below(8)) {
+    switch (below(10)) {
       case 0:
       case 1: {
-        const Nanos deadline = below(2) == 0 ? kNever : now_ + 1 + below(200);
-        const std::uint32_t number = Accept(name + 1, deadline);
+        const Nanos deadline =
+            below(2) == 0 ? kNever : now_ + 1 + below(200'000);
+        const std::uint32_t number = Accept(name + 1, deadline, name + 1);
         if (number == Dispatcher::kNone) break;
         numbers.push_back(number);
         open.insert(++name);
         break;
       }
       case 2:
-        if (held[endpoint].empty()) Empty(endpoint, 1);
+        // Whoever has been told to go home looks before it asks again.
+        if (held[endpoint].empty() && !channels_.NewestWaits(2 * endpoint)) {
+          Empty(endpoint, 1);
+        }
         break;
       case 3: {
         std::uint64_t handle;
         const std::uint32_t got = Take(endpoint, &handle);
         if (got == 0 || got == kRetire) break;
         ASSERT_TRUE(taken.insert(got).second) << got << " was given twice";
-        held[endpoint].push_back({handle, got});
+        held[endpoint].push_back({handle, got, false});
         break;
       }
       case 4:
@@ -561,48 +923,56 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
           const Held call = held[endpoint].back();
           held[endpoint].pop_back();
           ASSERT_TRUE(Reply(endpoint, call.handle, std::to_string(call.name)));
-          ASSERT_EQ(open.erase(call.name) + dropped.erase(call.name) +
-                        expired.erase(call.name),
-                    1u);
-          ++ended;
         }
         break;
       case 6:
+        if (!held[endpoint].empty()) {
+          Held& call = held[endpoint].back();
+          const bool others =
+              std::any_of(held[endpoint].begin(), held[endpoint].end() - 1,
+                          [](const Held& other) { return other.left; });
+          if (others) break;
+          ASSERT_TRUE(call.left ? Enter(endpoint, call.handle)
+                                : Leave(endpoint, call.handle));
+          call.left = !call.left;
+        }
+        break;
+      case 7:
+        if (held[endpoint].empty()) hosts_[endpoint]->Park();
+        break;
+      case 8:
         if (below(4) == 0) {
           dispatcher_.Retire(endpoint);
         } else if (!open.empty()) {
           // A call that has not ended, of which nobody wants to hear any more.
           const std::uint32_t victim = *open.begin();
-          const std::size_t before = servers_ended_.size();
           dispatcher_.Drop(numbers[victim]);
           open.erase(victim);
-          if (servers_ended_.size() == before) {
-            dropped.insert(victim);
-          } else {
-            ASSERT_FALSE(taken.count(victim));
-            ++ended;
-          }
+          dropped.insert(victim);
         }
         break;
       default:
-        now_ += below(20);
-        dispatcher_.Expire(now_);
+        ExpireAt(now_ + below(20'000));
+        handler_time_ = below(2) * 20 * kMicrosecond;
     }
     for (const Done& done : done_) {
       if (done.status == kDeadlineExceeded) {
         ASSERT_EQ(open.erase(done.sequence), 1u);
-        if (done.text.find("queued") != std::string::npos) {
-          ASSERT_FALSE(taken.count(done.sequence));
-          ++ended;
-        } else {
-          expired.insert(done.sequence);  // a thread has it, or will
-        }
+        expired.insert(done.sequence);
       } else {
         ASSERT_EQ(done.text, std::to_string(done.sequence));
+        ASSERT_EQ(open.count(done.sequence), 1u);
       }
     }
     done_.clear();
-    ASSERT_EQ(servers_ended_.size(), ended);
+    for (; ended < servers_ended_.size(); ++ended) {
+      const std::uint32_t which = servers_ended_[ended];
+      ASSERT_EQ(open.erase(which) + dropped.erase(which) + expired.erase(which),
+                1u);
+      for (const auto& calls : held) {
+        for (const Held& call : calls) ASSERT_NE(call.name, which);
+      }
+    }
     const std::size_t left = open.size() + dropped.size() + expired.size();
     ASSERT_EQ(left + ended, name);
     ASSERT_LE(left, kTable);

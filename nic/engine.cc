@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nic/bytes.h"
+
 namespace lauberhorn::nic {
 namespace {
 
@@ -14,10 +16,6 @@ constexpr int kMessagesPerTurn = 16;
 
 // How soon to try again to deliver to a lane that has no room.
 constexpr Nanos kRetryCompletion = 50 * kMicrosecond;
-
-absl::Span<const std::uint8_t> Bytes(absl::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 }  // namespace
 
@@ -35,18 +33,19 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
 
 Nanos Engine::Poll(Nanos now) {
   now_ = now;
+  dispatcher_.set_now(now);
   channels_.TakeBells(now);
   bool busy = PollWires();
   busy = PollChannels() || busy;
   client_transport_.Expire(now);
-  dispatcher_.Expire(now);
+  dispatcher_.Expire();
   dispatcher_.Dispatch();
   if (closing_) FinishClosedServers();
   const bool waiting = RetryCompletions();
   channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
   if (busy) return now;
-  return std::min({client_transport_.Next(), dispatcher_.Next(now),
+  return std::min({client_transport_.Next(), dispatcher_.Next(),
                    waiting ? now + kRetryCompletion : kNever});
 }
 
@@ -109,6 +108,12 @@ void Engine::OnServeMessage(std::uint32_t channel) {
       break;
     case LH_KIND_EMPTY:
       good = dispatcher_.OnEmpty(endpoint, message_);
+      break;
+    case LH_KIND_LEAVE:
+      good = dispatcher_.OnLeave(endpoint, message_);
+      break;
+    case LH_KIND_ENTER:
+      good = dispatcher_.OnEnter(endpoint, message_);
       break;
     default:
       break;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "abi/host/control.h"
+#include "nic/bytes.h"
 #include "nic/engine.h"
 
 namespace lauberhorn::nic {
@@ -38,10 +39,7 @@ void Engine::OnControl(std::uint32_t channel) {
   header.code = static_cast<std::uint64_t>(result.status().code());
   header.data = result.ok() ? *result : 0;
   const absl::string_view text = result.status().message();
-  Complete(
-      channel, header,
-      absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(text.data()),
-                          std::min(text.size(), kMaxPayload)));
+  Complete(channel, header, Bytes(text.substr(0, kMaxPayload)));
 }
 
 absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
@@ -59,6 +57,18 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
       *answer_later = status.ok();
       closing_ = true;
       return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+    }
+
+    case LH_COMMAND_LIMITS: {
+      lh_command_limits limits;
+      if (!Read(message_.bytes(), &limits)) return Malformed();
+      if (limits.running == 0 || limits.threads == 0 || limits.queued == 0) {
+        return absl::InvalidArgumentError("a limit is 0");
+      }
+      dispatcher_.set_limits({.running = limits.running,
+                              .threads = limits.threads,
+                              .queued = limits.queued});
+      return 0;
     }
 
     case LH_COMMAND_METHOD_ADD: {

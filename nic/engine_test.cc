@@ -290,13 +290,12 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kUnimplemented = 12;
   Node& node = *client_;
   EXPECT_EQ(node.Control(now_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown =
-      static_cast<lh_command>(LH_COMMAND_ENDPOINT_RETIRE + 1);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_LIMITS + 1);
   EXPECT_EQ(node.Control(now_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
         LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
-        LH_COMMAND_ENDPOINT_RETIRE}) {
+        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS}) {
     EXPECT_EQ(node.Control(now_, command, "short").code, kInvalid) << command;
   }
   lh_command_handle nothing;
@@ -311,6 +310,12 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   open.handle = lh_handle(1, 1);
   EXPECT_EQ(node.Control(now_, LH_COMMAND_ENDPOINT_REOPEN, Payload(open)).code,
             kFailedPrecondition);
+  lh_command_limits limits = {};
+  limits.running = limits.threads = 1;
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_LIMITS, Payload(limits)).code,
+            kInvalid);
+  limits.queued = 1;
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_LIMITS, Payload(limits)).code, 0u);
   lh_command_method method = {};
   method.name_length = 10;  // but none follows
   EXPECT_EQ(node.Control(now_, LH_COMMAND_METHOD_ADD, Payload(method)).code,

@@ -19,7 +19,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using testing::MemoryNetwork;
 using testing::PacketOf;
 using testing::RawPeer;

@@ -24,6 +24,7 @@ foreach(
         channel_table
         client_session
         client_transport
+        dispatch_policy
         dispatcher
         engine
         engine_allocation

@@ -25,7 +25,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Bytes;
 using testing::MemoryNetwork;
 using testing::TestAddress;
 using testing::TestClient;

@@ -372,7 +372,7 @@ TEST_P(ChannelTest, WordWithoutAStateIsRefused)
 		EXPECT_EQ(lh_take(&channel_.in), nullptr);
 		EXPECT_FALSE(lh_close(&channel_.in));
 	}
-	for (auto state : { LH_FULL, LH_TAKEN }) {
+	for (__u64 state : { __u64{ LH_FULL }, __u64{ LH_TAKEN } }) {
 		in_[0].header.word = lh_word(state, 3ull);
 		EXPECT_EQ(lh_deliver_end(&nic_in_, &in_[0]), LH_NOT_EMPTY);
 	}

@@ -27,7 +27,8 @@ enum lh_command {
 	LH_COMMAND_CONNECT = 5, /* struct lh_command_listen; data: peer */
 	LH_COMMAND_DISCONNECT = 6, /* struct lh_command_handle: peer */
 	LH_COMMAND_ENDPOINT_REOPEN = 7, /* struct lh_command_handle */
-	LH_COMMAND_ENDPOINT_RETIRE = 8 /* struct lh_command_handle */
+	LH_COMMAND_ENDPOINT_RETIRE = 8, /* struct lh_command_handle */
+	LH_COMMAND_LIMITS = 9 /* struct lh_command_limits */
 };
 
 /*
@@ -43,6 +44,20 @@ struct lh_command_handle {
 
 LH_SIZE(lh_command_handle, 8);
 LH_FIELD(lh_command_handle, handle, 0);
+
+/* How much of the process the NIC may use; said before the first EMPTY. */
+struct lh_command_limits {
+	__u32 running; /* w: giver; r: NIC; o: slot; handlers that compute */
+	__u32 threads; /* w: giver; r: NIC; o: slot; that serve at a time */
+	__u32 queued; /* w: giver; r: NIC; o: slot; calls without a thread */
+	__u32 reserved; /* w: giver; r: NIC; o: slot; zero */
+};
+
+LH_SIZE(lh_command_limits, 16);
+LH_FIELD(lh_command_limits, running, 0);
+LH_FIELD(lh_command_limits, threads, 4);
+LH_FIELD(lh_command_limits, queued, 8);
+LH_FIELD(lh_command_limits, reserved, 12);
 
 /* The method's full name, "/package.Service/Method", follows. */
 struct lh_command_method {

@@ -73,7 +73,8 @@ enum lh_kind {
 	LH_KIND_NONE = 0,
 	/*
 	 * serve, to the host: run a handler. code, data: as registered with the
-	 * method; aux: index; deadline; payload: the request.
+	 * method; aux: index; deadline; payload: the request. It may come
+	 * while the thread still has another: it is staged, and runs next.
 	 * call, to the NIC: send a request. code: method id; data: handle of
 	 * the peer; aux: endpoint whose `call` channel gets the answers, plus
 	 * one, or 0 for this one; deadline; payload: the request.
@@ -127,6 +128,7 @@ enum lh_kind {
 #define LH_FLAG_BULK 0x04 /* the payload is a struct lh_bulk */
 #define LH_FLAG_META 0x08 /* payload: u32 size, metadata, then the bytes */
 #define LH_FLAG_WAIT_FOR_READY 0x10 /* CALL: wait until the peer is there */
-#define LH_FLAGS 0x1f /* any other is refused */
+#define LH_FLAG_GROW 0x20 /* CALL to the host: no thread waits for the next */
+#define LH_FLAGS 0x3f /* any other is refused */
 
 #endif /* LH_HOST_MESSAGE_H */

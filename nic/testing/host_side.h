@@ -19,14 +19,11 @@
 #include "abi/host/channel_user.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "nic/bytes.h"
 #include "nic/channel_table.h"
 #include "nic/region.h"
 
 namespace lauberhorn::nic::testing {
-
-inline absl::Span<const std::uint8_t> Bytes(absl::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 inline std::string Text(absl::Span<const std::uint8_t> bytes) {
   return {bytes.begin(), bytes.end()};

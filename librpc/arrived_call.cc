@@ -14,6 +14,7 @@ namespace lauberhorn {
 ArrivedCall::ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
                          std::uint32_t slot, const lh_line* line)
     : endpoint_(endpoint), attachment_(attachment), header_(line->header) {
+  endpoint.serving_call = header_.call;
   const std::size_t length = std::min<std::size_t>(header_.length, kMaxMessage);
   if (length <= LH_INLINE_SIZE) {
     request_ = {line->payload, length};
@@ -49,19 +50,15 @@ std::uint8_t* ArrivedCall::ReserveReply(std::size_t size) {
                       kMaxMessage));
     return nullptr;
   }
-  reply_line_ = PutBegin(endpoint_.serve().out);
+  // Not the line itself: a call of the handler's own may still want that.
+  reserved_ = true;
   reply_size_ = size;
-  return size <= LH_INLINE_SIZE ? reply_line_->payload
-                                : endpoint_.reply_buffer();
+  return endpoint_.reply_buffer();
 }
 
 void ArrivedCall::Reply() {
-  if (answered_ || reply_line_ == nullptr) return;
-  if (reply_size_ > LH_INLINE_SIZE) {
-    WritePayload(endpoint_.serve().out, endpoint_.serve().out.position,
-                 reply_line_, {endpoint_.reply_buffer(), reply_size_});
-  }
-  Put(0, reply_size_);
+  if (answered_ || !reserved_) return;
+  Put(0, {endpoint_.reply_buffer(), reply_size_});
 }
 
 void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message) {
@@ -70,26 +67,28 @@ void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message) {
       code > absl::StatusCode::kUnauthenticated) {
     code = absl::StatusCode::kUnknown;  // OK is no failure; others do not exist
   }
-  reply_line_ = PutBegin(endpoint_.serve().out);
-  const std::size_t size = std::min(message.size(), kMaxMessage);
-  WritePayload(endpoint_.serve().out, endpoint_.serve().out.position,
-               reply_line_,
-               {reinterpret_cast<const std::uint8_t*>(message.data()), size});
-  Put(static_cast<std::uint64_t>(code), size);
+  Put(static_cast<std::uint64_t>(code),
+      {reinterpret_cast<const std::uint8_t*>(message.data()),
+       std::min(message.size(), kMaxMessage)});
 }
 
-void ArrivedCall::Put(std::uint64_t status, std::size_t size) {
-  lh_message& header = reply_line_->header;
+void ArrivedCall::Put(std::uint64_t status,
+                      absl::Span<const std::uint8_t> payload) {
+  lh_lane& out = endpoint_.serve().out;
+  lh_line* const line = PutBegin(out);
+  WritePayload(out, out.position, line, payload);
+  lh_message& header = line->header;
   header.call = header_.call;
   header.code = status;
   header.data = 0;
   header.deadline = 0;
-  header.length = static_cast<__u32>(size);
+  header.length = static_cast<__u32>(payload.size());
   header.kind = LH_KIND_REPLY;
   header.flags = 0;
   header.aux = 0;
   answered_ = true;
-  endpoint_.Put(endpoint_.serve(), reply_line_);
+  endpoint_.serving_call = 0;
+  endpoint_.Put(endpoint_.serve(), line);
 }
 
 }  // namespace lauberhorn

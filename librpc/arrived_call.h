@@ -37,14 +37,14 @@ class ArrivedCall final : public ServerCall {
   void Fail(absl::StatusCode code, absl::string_view message) override;
 
  private:
-  // Gives the NIC the reply, whose payload has been written.
-  void Put(std::uint64_t status, std::size_t size);
+  // Gives the NIC the reply.
+  void Put(std::uint64_t status, absl::Span<const std::uint8_t> payload);
 
   Endpoint& endpoint_;
   const Attachment& attachment_;
   const lh_message header_;
   absl::Span<const std::uint8_t> request_;
-  lh_line* reply_line_ = nullptr;  // where the reply is written, if reserved
+  bool reserved_ = false;  // the reply's bytes, in the endpoint's buffer
   std::size_t reply_size_ = 0;
   bool answered_ = false;
 };

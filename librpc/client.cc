@@ -129,6 +129,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   header.kind = LH_KIND_CALL;
   header.flags = options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0;
   header.aux = 0;
+  endpoint.Leave();
   endpoint.Put(channel, line);
 
   // The NIC ends every call: with its answer, at its deadline, or when the
@@ -143,6 +144,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     if (answer.kind == LH_KIND_REPLY && answer.call == call) break;
     lh_release(&channel.in, line);
   }
+  endpoint.Enter();
   ran_ = true;
   numbers.Give(call);
 

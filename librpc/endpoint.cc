@@ -71,7 +71,79 @@ absl::StatusOr<std::uint64_t> Endpoint::Control(
   return device_.Control(call_, waiter_, command, payload);
 }
 
+void Endpoint::PutServe(lh_kind kind, std::uint64_t call) {
+  lh_line* const line = PutBegin(serve_.out);
+  lh_message& header = line->header;
+  header.call = call;
+  header.code = header.data = header.deadline = 0;
+  header.length = 0;
+  header.kind = static_cast<__u8>(kind);
+  header.flags = 0;
+  header.aux = kind == LH_KIND_EMPTY ? 1 : 0;
+  Put(serve_, line);
+}
+
+void Endpoint::PutEmpty() { PutServe(LH_KIND_EMPTY, 0); }
+
+void Endpoint::Leave() {
+  left_ = serving_call;
+  if (left_ != 0) PutServe(LH_KIND_LEAVE, left_);
+}
+
+void Endpoint::Enter() {
+  if (left_ != 0) PutServe(LH_KIND_ENTER, left_);
+  left_ = 0;
+}
+
+void Endpoint::Refuse(std::uint64_t call, absl::StatusCode code,
+                      absl::string_view text) {
+  lh_line* const line = PutBegin(serve_.out);
+  WritePayload(
+      serve_.out, serve_.out.position, line,
+      {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  lh_message& header = line->header;
+  header.call = call;
+  header.code = static_cast<__u64>(code);
+  header.data = header.deadline = 0;
+  header.length = static_cast<__u32>(text.size());
+  header.kind = LH_KIND_REPLY;
+  header.flags = 0;
+  header.aux = 0;
+  Put(serve_, line);
+}
+
+// The thread ends inside a handler: its call gets an end, and so do those that
+// were staged behind it, until the NIC gives it no more.
+void Endpoint::ResignCall() {
+  lh_command_handle command;
+  command.handle = handle_;
+  (void)Control(
+      LH_COMMAND_ENDPOINT_RETIRE,
+      {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
+  Refuse(serving_call, absl::StatusCode::kUnknown,
+         "the thread that ran the handler has ended");
+  serving_call = 0;
+  // The slot of the call was never released.
+  for (std::uint32_t slot = 0; slot < serve_.in.slots; ++slot) {
+    lh_line* const line = lh_lane_line(&serve_.in, slot);
+    if (lh_state(lh_load_acquire(&line->header.word)) == LH_TAKEN) {
+      lh_release(&serve_.in, line);
+    }
+  }
+  while (lh_line* const line = Get(serve_)) {
+    const std::uint8_t kind = line->header.kind;
+    const std::uint64_t call = line->header.call;
+    lh_release(&serve_.in, line);
+    if (kind == LH_KIND_RETIRE) return;
+    if (kind == LH_KIND_CALL) {
+      Refuse(call, absl::StatusCode::kUnavailable,
+             "the thread that was to run the handler has ended");
+    }
+  }
+}
+
 void Endpoint::Close() {
+  if (serving_call != 0) ResignCall();
   for (lh_channel* const channel : {&serve_, &call_}) {
     while (!lh_close(&channel->in)) {
       if (lh_line* const line = lh_take(&channel->in)) {

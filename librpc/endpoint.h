@@ -15,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "librpc/device.h"
@@ -52,8 +54,19 @@ class Endpoint {
   absl::StatusOr<std::uint64_t> Control(lh_command command,
                                         absl::Span<const std::uint8_t> payload);
 
-  // Says that no thread waits here any more; what came and was not taken is
-  // dropped. Reopen() lets the next thread use the endpoint.
+  // The call whose handler this thread runs and has not answered; 0 if none.
+  std::uint64_t serving_call = 0;
+
+  // Says that this thread will take one call.
+  void PutEmpty();
+
+  // Around a wait for a call of the thread's own: tells the NIC that the
+  // handler that it runs, if any, does not compute meanwhile.
+  void Leave();
+  void Enter();
+
+  // Says that no thread waits here any more. A call that it still has is
+  // answered with an error. Reopen() lets the next thread use the endpoint.
   void Close();
   absl::Status Reopen();
 
@@ -67,6 +80,11 @@ class Endpoint {
   bool calling = false;
 
  private:
+  void PutServe(lh_kind kind, std::uint64_t call);
+  void Refuse(std::uint64_t call, absl::StatusCode code,
+              absl::string_view text);
+  void ResignCall();
+
   static int Spin(void* endpoint);
   static int Sleep(void* endpoint, __u64* word, __u64 parked);
   static void Ring(void* endpoint);
@@ -74,6 +92,7 @@ class Endpoint {
   Device& device_;
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
+  std::uint64_t left_ = 0;       // the call that Leave() was said of
   std::int64_t spin_until_ = 0;  // 0: this wait has not begun to spin
   lh_channel serve_;
   lh_channel call_;

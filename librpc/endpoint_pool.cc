@@ -45,14 +45,12 @@ EndpointPool::EndpointPool(Device& device, absl::Duration spin)
       spin_(spin),
       kept_(device, Layout(device.Attach().process->control_endpoint), spin) {}
 
-absl::Status EndpointPool::ControlSurely(lh_command command,
-                                         const lh_command_handle& handle) {
-  std::uint8_t payload[sizeof(handle)];
-  std::memcpy(payload, &handle, sizeof(handle));
+absl::Status EndpointPool::ControlBytesSurely(
+    lh_command number, absl::Span<const std::uint8_t> payload) {
   const absl::StatusOr<Endpoint*> mine = ThisThread();
-  if (mine.ok()) return (*mine)->Control(command, payload).status();
+  if (mine.ok()) return (*mine)->Control(number, payload).status();
   const std::lock_guard<std::mutex> lock(kept_mutex_);
-  return kept_.Control(command, payload).status();
+  return kept_.Control(number, payload).status();
 }
 
 absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {

@@ -38,13 +38,20 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
 
   // A control command whose payload is one struct, that must not fail for lack
   // of an endpoint: by the thread's own, else by one that is kept for this.
-  absl::Status ControlSurely(lh_command command,
-                             const lh_command_handle& handle);
+  template <typename Command>
+  absl::Status ControlSurely(lh_command number, const Command& command) {
+    return ControlBytesSurely(
+        number,
+        {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
+  }
 
   // The device is about to go: threads that end later give nothing back.
   void CloseForever();
 
  private:
+  absl::Status ControlBytesSurely(lh_command number,
+                                  absl::Span<const std::uint8_t> payload);
+
   struct ThreadEntry;
   struct ThreadEntries;
   static ThreadEntries& OfThisThread();

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -39,6 +40,7 @@ struct Service {
   std::latch entered{1};
   std::latch leave{1};
   std::atomic<bool> saw_cancel{false};
+  Client* self = nullptr;  // to this process
 };
 
 Service& In(void* service) { return *static_cast<Service*>(service); }
@@ -95,7 +97,49 @@ void WaitForCancel(void* service, ServerCall& call) {
   Answer(call, "too late");
 }
 
+// Calls itself as often as the request says.
+void Nest(void* service, ServerCall& call) {
+  ++In(service).runs;
+  int depth = 0;
+  if (!absl::SimpleAtoi(Text(call.request()), &depth) || depth == 0) {
+    return Answer(call, "bottom");
+  }
+  const std::string name = "/test.Service/Nest";
+  const std::string request = absl::StrCat(depth - 1);
+  UnaryCall nested(*In(service).self, name, MethodId(name));
+  std::memcpy(nested.ReserveRequest(request.size()), request.data(),
+              request.size());
+  CallOptions options;
+  options.deadline = call.deadline();
+  const absl::Status status = nested.Run(options);
+  if (!status.ok()) return call.Fail(status.code(), status.message());
+  Answer(call, absl::StrCat(Text(nested.reply()), "<", depth));
+}
+
+// Reserves its reply before it makes a call.
+void NestBetween(void* service, ServerCall& call) {
+  std::uint8_t* const to = call.ReserveReply(5);
+  std::memcpy(to, "first", 5);
+  const std::string name = "/test.Service/Name";
+  UnaryCall nested(*In(service).self, name, MethodId(name));
+  nested.ReserveRequest(0);
+  if (!nested.Run({}).ok()) std::memcpy(to, "error", 5);
+  call.Reply();
+}
+
+void EndThread(void*, ServerCall&) { pthread_exit(nullptr); }
+
+void Sleep(void* service, ServerCall& call) {
+  ++In(service).runs;
+  absl::SleepFor(absl::Milliseconds(100));
+  Answer(call, "slept");
+}
+
 constexpr Method kMethods[] = {
+    {"/test.Service/Nest", &Nest},
+    {"/test.Service/NestBetween", &NestBetween},
+    {"/test.Service/EndThread", &EndThread},
+    {"/test.Service/Sleep", &Sleep},
     {"/test.Service/Echo", &Echo},
     {"/test.Service/Name", &Name},
     {"/test.Service/Grow", &Grow},
@@ -414,17 +458,112 @@ TEST(RpcThreadsTest, ThreadsComeAndGoOnFewEndpoints) {
 
 TEST(RpcThreadsTest, TooManyThreadsAreToldWhatToRaise) {
   RuntimeOptions options;
-  options.endpoints = 4;  // kept, two workers, one more
-  options.workers = 2;
+  options.endpoints = 4;  // kept, this thread's, a worker's, and one more
+  options.max_workers = 2;
   const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
-  TestServer server(runtime);  // this thread has the last endpoint now
+  TestServer server(runtime);
   const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  absl::Status first, second;
   std::thread([&] {
-    const absl::Status status = Call(*client, "Echo", "").status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-    EXPECT_THAT(status.message(), HasSubstr("RuntimeOptions::endpoints"));
+    first = Call(*client, "Echo", "").status();
+    std::thread([&] { second = Call(*client, "Echo", "").status(); }).join();
   }).join();
+  // A second worker may have been faster than the first of them.
+  const absl::Status& refused = first.ok() ? second : first;
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), HasSubstr("RuntimeOptions::endpoints"));
   EXPECT_EQ(*Call(*client, "Echo", "mine"), "mine");
+}
+
+// `chains` threads of `client` make calls of this depth; how they ended.
+std::vector<absl::StatusOr<std::string>> CallNested(Client& client, int chains,
+                                                    int depth) {
+  std::vector<absl::StatusOr<std::string>> results(
+      static_cast<std::size_t>(chains));
+  std::vector<std::thread> threads;
+  for (auto& result : results) {
+    threads.emplace_back(
+        [&] { result = Call(client, "Nest", absl::StrCat(depth)); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return results;
+}
+
+TEST(RpcNestedTest, FourWorkersCallTheirOwnProcessToDepthEight) {
+  RuntimeOptions options;
+  options.workers = 4;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  server.service.self = client.get();
+  constexpr int kChains = 16;
+  for (const auto& result : CallNested(*client, kChains, 8)) {
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(*result, "bottom<1<2<3<4<5<6<7<8");
+  }
+  EXPECT_EQ(server.service.runs, 9 * kChains);
+}
+
+TEST(RpcNestedTest, IfThereMayBeNoMoreThreadsTheyAllEndAllTheSame) {
+  RuntimeOptions options;
+  options.workers = 4;
+  options.max_workers = 4;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  server.service.self = client.get();
+  int refused = 0;
+  for (const auto& result : CallNested(*client, 4, 8)) {
+    if (result.ok()) continue;
+    ++refused;
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted)
+        << result.status();
+    EXPECT_THAT(result.status().message(), HasSubstr("max_workers"));
+  }
+  EXPECT_GT(refused, 0) << "four threads cannot hold four chains of nine";
+  EXPECT_EQ(*Call(*client, "Echo", "after"), "after");
+}
+
+TEST(RpcNestedTest, AReplyMayBeReservedBeforeACall) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  server.service.self = client.get();
+  EXPECT_EQ(*Call(*client, "NestBetween", ""), "first");
+}
+
+TEST(RpcWorkersTest, HandlersThatBlockDoNotStopOthers) {
+  RuntimeOptions options;
+  options.workers = 1;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Runtime> callers = OpenRuntime();
+  const std::shared_ptr<Client> client = Connect(callers, server.target());
+  std::thread blocked(
+      [&] { EXPECT_EQ(*Call(*client, "WaitToLeave", ""), "left"); });
+  server.service.entered.wait();
+  std::vector<std::thread> sleepers;
+  for (int i = 0; i < 8; ++i) {
+    sleepers.emplace_back(
+        [&] { EXPECT_EQ(*Call(*client, "Sleep", ""), "slept"); });
+  }
+  for (std::thread& sleeper : sleepers) sleeper.join();
+  EXPECT_EQ(*Call(*client, "Echo", "while it waits"), "while it waits");
+  server.service.leave.count_down();
+  blocked.join();
+}
+
+TEST(RpcWorkersTest, AHandlerThatEndsItsThreadEndsItsCallOnly) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  for (int round = 0; round < 20; ++round) {
+    const absl::Status status = Call(*client, "EndThread", "").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+    EXPECT_THAT(status.message(), HasSubstr("has ended"));
+    EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
+  }
+  server.server->Shutdown();
 }
 
 TEST(RpcRuntimeTest, OptionsOutOfRangeAreRefused) {
@@ -433,8 +572,12 @@ TEST(RpcRuntimeTest, OptionsOutOfRangeAreRefused) {
   EXPECT_EQ(Runtime::Open(few).status().code(),
             absl::StatusCode::kInvalidArgument);
   RuntimeOptions many;
-  many.workers = many.endpoints;
+  many.max_workers = many.endpoints;
   EXPECT_EQ(Runtime::Open(many).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  RuntimeOptions none;
+  none.max_queued = 0;
+  EXPECT_EQ(Runtime::Open(none).status().code(),
             absl::StatusCode::kInvalidArgument);
   RuntimeOptions backwards;
   backwards.spin_before_park = absl::Seconds(-1);

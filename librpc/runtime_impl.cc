@@ -16,16 +16,22 @@ namespace {
 
 constexpr std::uint32_t kMinEndpoints = 4;
 constexpr std::uint32_t kMaxEndpoints = 1024;
-constexpr std::uint32_t kMinDefaultWorkers = 4;
+constexpr std::uint32_t kMinDefaultWorkers = 2;
 
 // Endpoints that workers must leave to others: one for the main thread, and the
 // one that is kept for control commands.
 constexpr std::uint32_t kReserved = 2;
 
-std::uint32_t DefaultWorkers(std::uint32_t endpoints) {
-  return std::min(
-      std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers),
-      endpoints / 2);
+lh_command_limits Limits(const RuntimeOptions& options) {
+  lh_command_limits limits = {};
+  limits.threads =
+      options.max_workers == 0 ? options.endpoints / 2 : options.max_workers;
+  limits.running =
+      options.workers == 0
+          ? std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers)
+          : options.workers;
+  limits.queued = options.max_queued;
+  return limits;
 }
 
 ABSL_CONST_INIT std::mutex default_mutex;
@@ -45,9 +51,13 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
     return absl::InvalidArgumentError(
         "RuntimeOptions::endpoints must be 4 to 1024");
   }
-  if (options.workers > options.endpoints - kReserved) {
+  if (options.max_workers > options.endpoints - kReserved) {
     return absl::InvalidArgumentError(
-        "RuntimeOptions::workers must be at most endpoints - 2");
+        "RuntimeOptions::max_workers must be at most endpoints - 2");
+  }
+  if (options.max_queued == 0) {
+    return absl::InvalidArgumentError(
+        "RuntimeOptions::max_queued must be at least 1");
   }
   if (options.spin_before_park < absl::ZeroDuration() ||
       options.spin_before_park > absl::Seconds(1)) {
@@ -78,9 +88,7 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
           std::make_shared<EndpointPool>(*device_, options.spin_before_park)),
       call_numbers_(device_->Attach().process->call_first,
                     device_->Attach().process->call_count),
-      workers_(*endpoints_, methods_, device_->Attach(),
-               options.workers == 0 ? DefaultWorkers(options.endpoints)
-                                    : options.workers) {}
+      workers_(*endpoints_, methods_, device_->Attach(), Limits(options)) {}
 
 RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
 

@@ -2,31 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/workers.h"
 
+#include <cxxabi.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <exception>
-#include <latch>
 #include <mutex>
 #include <system_error>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/arrived_call.h"
 
 namespace lauberhorn {
 namespace {
-
-// Says that this thread will take one call.
-void PutEmpty(Endpoint& endpoint) {
-  lh_line* const line = PutBegin(endpoint.serve().out);
-  lh_message& header = line->header;
-  header.call = header.code = header.data = header.deadline = 0;
-  header.length = 0;
-  header.kind = LH_KIND_EMPTY;
-  header.flags = 0;
-  header.aux = 1;
-  endpoint.Put(endpoint.serve(), line);
-}
 
 void RunHandler(const MethodRows& methods, ArrivedCall& call) {
   const MethodRows::Row* const row =
@@ -42,6 +32,8 @@ void RunHandler(const MethodRows& methods, ArrivedCall& call) {
       call.Fail(absl::StatusCode::kUnknown,
                 absl::StrCat("the handler threw: ", error.what()));
     }
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the handler ends its thread
   } catch (...) {
     if (!call.answered()) {
       call.Fail(absl::StatusCode::kUnknown, "the handler threw");
@@ -56,16 +48,27 @@ void RunHandler(const MethodRows& methods, ArrivedCall& call) {
 }  // namespace
 
 Workers::Workers(EndpointPool& endpoints, const MethodRows& methods,
-                 const Attachment& attachment, std::uint32_t count)
+                 const Attachment& attachment, const lh_command_limits& limits)
     : endpoints_(endpoints),
       methods_(methods),
       attachment_(attachment),
-      count_(count) {}
+      limits_(limits) {}
 
 absl::Status Workers::Acquire() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> users_lock(users_mutex_);
   if (users_ == 0) {
-    absl::Status status = StartAll();
+    absl::Status status = endpoints_.ControlSurely(LH_COMMAND_LIMITS, limits_);
+    if (!status.ok()) return status;
+    std::unique_lock<std::mutex> lock(mutex_);
+    stopping_ = false;
+    const absl::StatusOr<Iterator> first = Start();
+    if (!first.ok()) return first.status();
+    // It takes its endpoint itself: it is its thread's.
+    while ((*first)->endpoint == 0 && (*first)->status.ok()) {
+      changed_.wait(lock);
+    }
+    status = (*first)->status;
+    lock.unlock();
     if (!status.ok()) {
       StopAll();
       return status;
@@ -76,58 +79,105 @@ absl::Status Workers::Acquire() {
 }
 
 void Workers::Release() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(users_mutex_);
   if (--users_ == 0) StopAll();
 }
 
-absl::Status Workers::StartAll() {
-  for (std::uint32_t index = 0; index < count_; ++index) {
-    // The worker takes its endpoint itself: it is its thread's.
-    std::latch ready(1);
-    absl::StatusOr<Endpoint*> endpoint = absl::UnknownError("");
-    Worker worker;
-    try {
-      worker.thread = std::thread([this, index, &ready, &endpoint] {
-        pthread_setname_np(pthread_self(),
-                           absl::StrCat("lh-worker-", index).c_str());
-        endpoint = endpoints_.ThisThread();
-        const absl::StatusOr<Endpoint*> mine = endpoint;
-        ready.count_down();
-        if (mine.ok()) Run(**mine);
-      });
-    } catch (const std::system_error& error) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("cannot start a worker thread: ", error.what()));
-    }
-    ready.wait();
-    if (!endpoint.ok()) {
-      worker.thread.join();
-      return endpoint.status();
-    }
-    worker.endpoint = (*endpoint)->handle();
-    workers_.push_back(std::move(worker));
+absl::StatusOr<Workers::Iterator> Workers::Start() {
+  const auto self = workers_.emplace(workers_.end());
+  try {
+    self->thread = std::thread([this, self] { Main(self); });
+  } catch (const std::system_error& error) {
+    workers_.erase(self);
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot start a worker thread: ", error.what()));
   }
-  return absl::OkStatus();
+  return self;
+}
+
+void Workers::Grow() {
+  if (growing_.exchange(true, std::memory_order_acq_rel)) return;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!stopping_ && count() < limits_.threads && Start().ok()) return;
+    growing_.store(false, std::memory_order_release);
+    if (stopping_ || count() >= limits_.threads) return;
+  }
+  NoMore();
+}
+
+// Threads or endpoints are used up: the NIC must not count on more.
+void Workers::NoMore() {
+  lh_command_limits reached = limits_;
+  reached.threads = std::max(count(), 1u);
+  (void)endpoints_.ControlSurely(LH_COMMAND_LIMITS, reached);
 }
 
 void Workers::StopAll() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  stopping_ = true;
   for (const Worker& worker : workers_) {
+    if (worker.endpoint == 0) continue;  // it will see `stopping_`
     lh_command_handle command;
     command.handle = worker.endpoint;
     (void)endpoints_.ControlSurely(LH_COMMAND_ENDPOINT_RETIRE, command);
   }
-  for (Worker& worker : workers_) worker.thread.join();
-  workers_.clear();
+  changed_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return workers_.empty();
+  });
+  std::list<Worker> ended;
+  ended.swap(ended_);
+  lock.unlock();
+  for (Worker& worker : ended) worker.thread.join();
 }
 
-void Workers::Run(Endpoint& endpoint) const {
-  PutEmpty(endpoint);
+void Workers::Main(Iterator self) {
+  pthread_setname_np(pthread_self(), "lh-worker");
+  // Also if the handler ends the thread.
+  const absl::Cleanup end = [this, self] { End(self); };
+  const absl::StatusOr<Endpoint*> endpoint = endpoints_.ThisThread();
+  if (Begin(self, endpoint)) {
+    Run(**endpoint);
+  } else if (!endpoint.ok()) {
+    NoMore();
+  }
+}
+
+bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  growing_.store(false, std::memory_order_release);
+  if (endpoint.ok()) {
+    self->endpoint = (*endpoint)->handle();
+    count_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    self->status = endpoint.status();
+  }
+  changed_.notify_all();
+  return endpoint.ok() && !stopping_;
+}
+
+void Workers::End(Iterator self) {
+  std::list<Worker> ended;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (self->endpoint != 0) count_.fetch_sub(1, std::memory_order_relaxed);
+    ended.swap(ended_);
+    ended_.splice(ended_.end(), workers_, self);
+    changed_.notify_all();
+  }
+  // Whoever ends joins who ended before.
+  for (Worker& worker : ended) worker.thread.join();
+}
+
+void Workers::Run(Endpoint& endpoint) {
+  endpoint.PutEmpty();
   for (;;) {
     const std::uint32_t slot = endpoint.serve().in.position;
     lh_line* const line = endpoint.Get(endpoint.serve());
     if (line == nullptr) return;
     const std::uint8_t kind = line->header.kind;
     if (kind == LH_KIND_CALL) {
+      if ((line->header.flags & LH_FLAG_GROW) != 0) Grow();
       ArrivedCall call(endpoint, attachment_, slot, line);
       RunHandler(methods_, call);
     }

@@ -6,15 +6,23 @@
 // A worker: a thread that takes calls from its endpoint and runs their
 // handlers, until the NIC tells it to retire. Its loop is put, get, put, get:
 // the reply of one call asks for the next.
+//
+// There are as many as are needed. The NIC says so with a call for which it
+// finds no second thread waiting (LH_FLAG_GROW), and whoever takes that call
+// starts one more before it runs the handler: so there is always one to spare
+// while there may be more, and none is started on the path of a call that finds
+// one. The NIC retires those that have been idle for long.
 #ifndef LAUBERHORN_LIBRPC_WORKERS_H_
 #define LAUBERHORN_LIBRPC_WORKERS_H_
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
-#include <memory>
+#include <list>
 #include <mutex>
 #include <thread>
-#include <vector>
 
+#include "abi/host/control.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "librpc/endpoint_pool.h"
@@ -25,9 +33,9 @@ namespace lauberhorn {
 // The workers of a process. They run while somebody needs them.
 class Workers {
  public:
-  // The references outlive the workers; `count` is how many there are.
+  // The references outlive the workers.
   Workers(EndpointPool& endpoints, const MethodRows& methods,
-          const Attachment& attachment, std::uint32_t count);
+          const Attachment& attachment, const lh_command_limits& limits);
 
   // Nobody needs them any more.
   ~Workers() = default;
@@ -35,29 +43,48 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // Starts them if they do not run. RESOURCE_EXHAUSTED if threads or endpoints
+  // Starts the first if none runs. RESOURCE_EXHAUSTED if threads or endpoints
   // are refused. Each success is to be followed by one Release(), which stops
-  // them and waits for them if nobody else needs them.
+  // them and waits for them if nobody else needs them. Not for handlers.
   absl::Status Acquire();
   void Release();
+
+  // How many threads serve, now.
+  std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }
 
  private:
   struct Worker {
     std::thread thread;
-    std::uint64_t endpoint = 0;  // handle
+    std::uint64_t endpoint = 0;  // handle; 0 until it has one
+    absl::Status status;         // why it has none
   };
+  using Iterator = std::list<Worker>::iterator;
 
-  absl::Status StartAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StopAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Run(Endpoint& endpoint) const;
+  // Starts one more.
+  absl::StatusOr<Iterator> Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Grow();
+  void NoMore();
+  void StopAll();
+
+  // The thread's.
+  void Main(Iterator self);
+  bool Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint);
+  void End(Iterator self);
+  void Run(Endpoint& endpoint);
 
   EndpointPool& endpoints_;
   const MethodRows& methods_;
   const Attachment& attachment_;
-  const std::uint32_t count_;
+  const lh_command_limits limits_;
+  std::atomic<std::uint32_t> count_{0};
+  std::atomic<bool> growing_{false};  // one has been started and is not there
+  std::mutex users_mutex_;            // is held while they start and stop
+  std::uint32_t users_ ABSL_GUARDED_BY(users_mutex_) = 0;
   std::mutex mutex_;
-  std::uint32_t users_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<Worker> workers_ ABSL_GUARDED_BY(mutex_);
+  std::condition_variable changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::list<Worker> workers_ ABSL_GUARDED_BY(mutex_);
+  std::list<Worker> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
 };
 
 }  // namespace lauberhorn

@@ -328,7 +328,11 @@ bool Dispatcher::GiveFirst() {
     // Closed by its thread, or broken: nobody waits there.
     counters_.deliveries_failed.Add();
     if (endpoints_[endpoint].waiting) StopWaiting(endpoint);
-    endpoints_[endpoint].credit = 0;
+    if (endpoints_[endpoint].held == 0) {
+      Forget(endpoint);
+    } else {
+      endpoints_[endpoint].credit = 0;
+    }
   }
   return true;
 }

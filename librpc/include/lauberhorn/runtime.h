@@ -28,11 +28,21 @@ namespace lauberhorn {
 struct RuntimeOptions {
   // How many threads of this process may wait for the NIC at a time, workers
   // included. 4 to 1,024.
-  std::uint32_t endpoints = 128;
+  std::uint32_t endpoints = 512;
 
-  // How many workers run handlers. 0: one per CPU, at least 4. At most
-  // `endpoints` - 2.
+  // How many handlers compute at a time. More run only if those are blocked: if
+  // they wait for calls of their own, or calls have been queued for a while.
+  // 0: one per CPU, at least 2.
   std::uint32_t workers = 0;
+
+  // How many threads may run handlers at most, those that are blocked included.
+  // Threads are started as they are needed and end when they were idle for some
+  // time. If all of them wait for calls of their own, calls that are queued end
+  // with RESOURCE_EXHAUSTED. 0: half of `endpoints`. At most `endpoints` - 2.
+  std::uint32_t max_workers = 0;
+
+  // How many calls may wait for a thread; more end with RESOURCE_EXHAUSTED.
+  std::uint32_t max_queued = 4096;
 
   // Whether the engine's thread spins instead of sleeping when there is nothing
   // to do: give it a core of its own.

@@ -10,8 +10,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-// How much one turn does for one wire or channel before it looks at the next.
-constexpr int kPacketsPerTurn = 32;
+// How much one turn does for one channel before it looks at the next; for a
+// wire it is one batch.
 constexpr int kMessagesPerTurn = 16;
 
 // How soon to try again to deliver to a lane that has no room.
@@ -44,6 +44,7 @@ Nanos Engine::Poll(Nanos now) {
   const bool waiting = RetryCompletions();
   channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
+  FlushWires();
   if (busy) return now;
   return std::min({client_transport_.Next(), dispatcher_.Next(),
                    waiting ? now + kRetryCompletion : kNever});
@@ -51,18 +52,13 @@ Nanos Engine::Poll(Nanos now) {
 
 bool Engine::PollWires() {
   bool busy = false;
-  std::uint8_t
-      buffer[LH_PACKET_MAX + 1];  // one more: a longer one is malformed
-  Address from;
   const auto receive = [&](Wire& wire, auto handle) {
-    for (int count = 0; count < kPacketsPerTurn; ++count) {
-      const std::size_t size = wire.Receive(absl::MakeSpan(buffer), &from);
-      if (size == 0) return;
+    for (const Datagram& datagram : wire.Receive()) {
       busy = true;
       counters_.packets_received.Add();
-      const absl::optional<Packet> packet = ParsePacket({buffer, size});
+      const absl::optional<Packet> packet = ParsePacket(datagram.bytes);
       if (packet.has_value()) {
-        handle(*packet);
+        handle(*packet, datagram.from);
       } else {
         counters_.packets_malformed.Add();
       }
@@ -71,16 +67,23 @@ bool Engine::PollWires() {
   for (std::uint32_t index = 0; index < servers_.listener_count(); ++index) {
     Wire* const wire = servers_.wire(index);
     if (wire == nullptr) continue;
-    receive(*wire, [&](const Packet& packet) {
+    receive(*wire, [&](const Packet& packet, const Address& from) {
       server_transport_.OnPacket(packet, from, *wire, index, now_);
     });
   }
   if (Wire* const wire = client_transport_.wire()) {
-    receive(*wire, [&](const Packet& packet) {
+    receive(*wire, [&](const Packet& packet, const Address& from) {
       client_transport_.OnPacket(packet, from, now_);
     });
   }
   return busy;
+}
+
+void Engine::FlushWires() {
+  for (std::uint32_t index = 0; index < servers_.listener_count(); ++index) {
+    if (Wire* const wire = servers_.wire(index)) wire->Flush();
+  }
+  if (Wire* const wire = client_transport_.wire()) wire->Flush();
 }
 
 bool Engine::PollChannels() {

@@ -84,6 +84,7 @@ class Engine final : private ServerTransport::Handler,
   void OnServerCallEnded(std::uint32_t server) override;
 
   bool PollWires();
+  void FlushWires();
   bool PollChannels();
   void OnServeMessage(std::uint32_t channel);
   void OnCallMessage(std::uint32_t channel);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "nic/engine.h"
@@ -51,6 +52,7 @@ struct Pipe {
   std::size_t sizes[kPackets];
   std::size_t first = 0;
   std::size_t count = 0;
+  std::size_t kept = 0;  // behind those: sent, not flushed
 };
 
 class PipeWire final : public Wire {
@@ -58,22 +60,25 @@ class PipeWire final : public Wire {
   PipeWire(Pipe& in, Pipe& out, Address local, Address peer)
       : in_(in), out_(out), local_(local), peer_(peer) {}
 
-  std::size_t Receive(absl::Span<std::uint8_t> buffer, Address* from) override {
-    if (in_.count == 0) return 0;
+  absl::Span<const Datagram> Receive() override {
+    if (in_.count == 0) return {};
     const std::size_t slot = in_.first % Pipe::kPackets;
-    std::memcpy(buffer.data(), in_.bytes[slot], in_.sizes[slot]);
+    std::memcpy(buffer_, in_.bytes[slot], in_.sizes[slot]);
+    datagram_ = {{buffer_, in_.sizes[slot]}, peer_};
     ++in_.first;
     --in_.count;
-    *from = peer_;
-    return in_.sizes[slot];
+    return {&datagram_, 1};
   }
 
   void Send(const Address&, absl::Span<const std::uint8_t> packet) override {
-    if (out_.count == Pipe::kPackets) return;
-    const std::size_t slot = (out_.first + out_.count++) % Pipe::kPackets;
+    if (out_.count + out_.kept == Pipe::kPackets) return;
+    const std::size_t slot =
+        (out_.first + out_.count + out_.kept++) % Pipe::kPackets;
     std::memcpy(out_.bytes[slot], packet.data(), packet.size());
     out_.sizes[slot] = packet.size();
   }
+
+  void Flush() override { out_.count += std::exchange(out_.kept, 0); }
 
   Address local() const override { return local_; }
 
@@ -82,6 +87,8 @@ class PipeWire final : public Wire {
   Pipe& out_;
   const Address local_;
   const Address peer_;
+  std::uint8_t buffer_[LH_PACKET_MAX];
+  Datagram datagram_;
 };
 
 class PipeFactory final : public WireFactory {

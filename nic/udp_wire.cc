@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/udp_wire.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -99,42 +97,52 @@ absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
                        errno);
   }
   wire->local_ = Address::FromSockaddr(storage);
+  wire->input_ = MakeCallInput(descriptor);
   return wire;
 }
 
-UdpWire::~UdpWire() { close(descriptor_); }
+UdpWire::UdpWire(int socket, int family) : socket_(socket), family_(family) {
+  for (std::size_t at = 0; at < kBatch; ++at) {
+    headers_[at] = {};
+    headers_[at].msg_hdr.msg_name = &kept_[at].to;
+    headers_[at].msg_hdr.msg_iov = &kept_[at].part;
+    headers_[at].msg_hdr.msg_iovlen = 1;
+  }
+}
 
-std::size_t UdpWire::Receive(absl::Span<std::uint8_t> buffer, Address* from) {
-  sockaddr_storage storage;
-  iovec part = {buffer.data(), buffer.size()};
-  msghdr message = {};
-  message.msg_name = &storage;
-  message.msg_namelen = sizeof(storage);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  ssize_t size;
-  do {
-    // An error of an earlier send (say, a port that nobody listens on) is
-    // reported here once and means nothing for what comes next.
-    size = recvmsg(descriptor_, &message, MSG_DONTWAIT);
-  } while (size < 0 && (errno == EINTR || errno == ECONNREFUSED ||
-                        errno == EHOSTUNREACH || errno == ENETUNREACH));
-  if (size <= 0) return 0;
-  *from = Address::FromSockaddr(storage);
-  return static_cast<std::size_t>(size);
+UdpWire::~UdpWire() {
+  Flush();
+  input_.reset();
+  close(socket_);
 }
 
 void UdpWire::Send(const Address& to, absl::Span<const std::uint8_t> packet) {
   if (family_ == AF_INET && !to.IsV4()) return;
-  sockaddr_storage storage;
-  iovec part = {const_cast<std::uint8_t*>(packet.data()), packet.size()};
-  msghdr message = {};
-  message.msg_name = &storage;
-  message.msg_namelen = to.ToSockaddr(family_, &storage);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
+  if (packet.size() > LH_PACKET_MAX) return;
+  if (kept_count_ == kBatch) Flush();
+  Kept& kept = kept_[kept_count_];
+  if (!packet.empty()) std::memcpy(kept.bytes, packet.data(), packet.size());
+  kept.part = {kept.bytes, packet.size()};
+  headers_[kept_count_].msg_hdr.msg_namelen = to.ToSockaddr(family_, &kept.to);
+  ++kept_count_;
+}
+
+void UdpWire::Flush() {
+  const std::size_t count = std::exchange(kept_count_, 0);
   // A full or refusing network loses packets; the transport sends them again.
-  (void)sendmsg(descriptor_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count == 1) {
+    ++system_calls_;
+    (void)sendmsg(socket_, &headers_[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return;
+  }
+  for (std::size_t sent = 0; sent < count;) {
+    ++system_calls_;
+    const int result =
+        sendmmsg(socket_, headers_ + sent, static_cast<unsigned>(count - sent),
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    // It stops before the one that the network refuses, which is lost then.
+    sent += result > 0 ? static_cast<std::size_t>(result) : 1;
+  }
 }
 
 }  // namespace lauberhorn::nic

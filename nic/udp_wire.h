@@ -3,13 +3,21 @@
 //
 // File: nic/udp_wire.h
 //
-// The wire over UDP sockets, one packet a system call: recvmsg and sendmsg.
+// The wire over UDP sockets. Packets are sent in batches, at Flush(): one by
+// sendmsg, more by sendmmsg. How they are received: nic/udp_input.h.
 #ifndef LAUBERHORN_NIC_UDP_WIRE_H_
 #define LAUBERHORN_NIC_UDP_WIRE_H_
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "nic/packet.h"
+#include "nic/udp_input.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
@@ -27,23 +35,41 @@ class UdpWire final : public Wire {
   UdpWire(const UdpWire&) = delete;
   UdpWire& operator=(const UdpWire&) = delete;
 
-  std::size_t Receive(absl::Span<std::uint8_t> buffer, Address* from) override;
+  absl::Span<const Datagram> Receive() override { return input_->Receive(); }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
+  void Flush() override;
   Address local() const override { return local_; }
 
-  // To sleep on.
-  int descriptor() const { return descriptor_; }
+  // To sleep on: readable when Receive() may have something. Not before it has
+  // said that nothing is there.
+  int descriptor() const { return input_->descriptor(); }
+
+  // Made by this wire so far.
+  std::uint64_t system_calls() const {
+    return system_calls_ + input_->system_calls();
+  }
 
  private:
-  UdpWire(int descriptor, int family)
-      : descriptor_(descriptor), family_(family) {}
+  // A packet that was not sent yet.
+  struct Kept {
+    sockaddr_storage to;
+    iovec part;
+    std::uint8_t bytes[LH_PACKET_MAX];
+  };
+
+  UdpWire(int socket, int family);
 
   static absl::StatusOr<std::unique_ptr<UdpWire>> BindFamily(
       const Address& address, int family);
 
-  const int descriptor_;
+  const int socket_;
   const int family_;  // AF_INET or AF_INET6
   Address local_;
+  std::unique_ptr<UdpInput> input_;
+  std::uint64_t system_calls_ = 0;
+  std::size_t kept_count_ = 0;
+  mmsghdr headers_[kBatch];  // of each of kept_
+  Kept kept_[kBatch];
 };
 
 }  // namespace lauberhorn::nic

@@ -3,8 +3,12 @@
 //
 // File: nic/wire.h
 //
-// A wire: where packets come from and go to. Neither call blocks. A packet that
-// cannot be sent is lost, as on any network; the transport sends it again.
+// A wire: where packets come from and go to, in batches. No call blocks, and
+// none allocates: a wire takes its memory when it is made. A packet that cannot
+// be sent is lost, as on any network; the transport sends it again.
+//
+// Thread-safety: a wire is made and used by one thread. Another one may end it
+// when that thread has ended.
 #ifndef LAUBERHORN_NIC_WIRE_H_
 #define LAUBERHORN_NIC_WIRE_H_
 
@@ -18,17 +22,34 @@
 
 namespace lauberhorn::nic {
 
+// One packet that came. Its bytes belong to the wire until its next Receive().
+// One that is larger than LH_PACKET_MAX comes cut, but still larger than that,
+// so that who parses it refuses it.
+struct Datagram {
+  absl::Span<const std::uint8_t> bytes;
+  Address from;
+};
+
 class Wire {
  public:
+  // The most packets of one Receive().
+  static constexpr std::size_t kBatch = 32;
+
+  // Sends what Send() has kept.
   virtual ~Wire() = default;
 
-  // The next packet: writes it to `buffer` and its sender to `from`. Returns
-  // its size, or 0 if there is none. A packet larger than the buffer comes cut.
-  virtual std::size_t Receive(absl::Span<std::uint8_t> buffer,
-                              Address* from) = 0;
+  // What came, at most one batch; empty if nothing is there. Who wants to sleep
+  // until something comes first asks until nothing is there. An empty packet is
+  // an element without bytes.
+  virtual absl::Span<const Datagram> Receive() = 0;
 
+  // Sends a packet of at most LH_PACKET_MAX bytes; a larger one is lost. May
+  // keep a copy of it until Flush().
   virtual void Send(const Address& to,
                     absl::Span<const std::uint8_t> packet) = 0;
+
+  // Sends what Send() has kept.
+  virtual void Flush() = 0;
 
   // Where others reach it.
   virtual Address local() const = 0;

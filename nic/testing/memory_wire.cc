@@ -3,13 +3,13 @@
 #include "nic/testing/memory_wire.h"
 
 #include <algorithm>
-#include <cstring>
 #include <deque>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "nic/packet.h"
 
 namespace lauberhorn::nic::testing {
 namespace {
@@ -49,24 +49,26 @@ class MemoryNetwork::MemoryWire final : public Wire {
   }
   ~MemoryWire() override { network_.wires_.erase(local_); }
 
-  std::size_t Receive(absl::Span<std::uint8_t> buffer, Address* from) override {
-    // A packet that was cut to nothing looks like none, as with a socket.
-    while (!arrived_.empty()) {
-      const Packet packet = std::move(arrived_.front());
+  absl::Span<const Datagram> Receive() override {
+    taken_.clear();
+    while (!arrived_.empty() && taken_.size() < kBatch) {
+      taken_.push_back(std::move(arrived_.front()));
       arrived_.pop_front();
       ++network_.totals_.received;
-      const std::size_t size = std::min(packet.bytes.size(), buffer.size());
-      if (size == 0) continue;
-      std::memcpy(buffer.data(), packet.bytes.data(), size);
-      *from = packet.from;
-      return size;
     }
-    return 0;
+    batch_.clear();
+    for (const Packet& packet : taken_) {
+      const absl::Span<const std::uint8_t> bytes = packet.bytes;
+      batch_.push_back({bytes.subspan(0, LH_PACKET_MAX + 1), packet.from});
+    }
+    return batch_;
   }
 
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override {
-    network_.Send(local_, to, packet);
+    if (packet.size() <= LH_PACKET_MAX) network_.Send(local_, to, packet);
   }
+
+  void Flush() override {}
 
   Address local() const override { return local_; }
 
@@ -82,6 +84,8 @@ class MemoryNetwork::MemoryWire final : public Wire {
   MemoryNetwork& network_;
   const Address local_;
   std::deque<Packet> arrived_;
+  std::vector<Packet> taken_;  // the last batch
+  std::vector<Datagram> batch_;
 };
 
 class MemoryNetwork::Factory final : public WireFactory {

@@ -26,10 +26,11 @@ std::unique_ptr<Wire> Listen(MemoryNetwork& network, const Address& address) {
 // What arrived at the wire, in order.
 std::vector<std::string> ReceiveAll(Wire& wire) {
   std::vector<std::string> packets;
-  std::uint8_t buffer[2000];
-  Address from;
-  while (const std::size_t size = wire.Receive(absl::MakeSpan(buffer), &from)) {
-    packets.push_back(Text({buffer, size}));
+  for (auto batch = wire.Receive(); !batch.empty(); batch = wire.Receive()) {
+    EXPECT_LE(batch.size(), Wire::kBatch);
+    for (const Datagram& datagram : batch) {
+      packets.push_back(Text(datagram.bytes));
+    }
   }
   return packets;
 }
@@ -40,12 +41,27 @@ TEST(MemoryWireTest, CarriesPacketsAtOnceAndInOrder) {
   const auto b = Listen(network, TestAddress(2, 10));
   a->Send(b->local(), Bytes("one"));
   a->Send(b->local(), Bytes("two"));
-  std::uint8_t buffer[2];
-  Address from;
-  EXPECT_EQ(b->Receive(absl::MakeSpan(buffer), &from), 2u) << "comes cut";
-  EXPECT_EQ(from, TestAddress(1, 10));
-  EXPECT_EQ(ReceiveAll(*b), std::vector<std::string>{"two"});
+  a->Send(b->local(), Bytes(""));
+  const absl::Span<const Datagram> batch = b->Receive();
+  ASSERT_EQ(batch.size(), 3u);
+  EXPECT_EQ(Text(batch[0].bytes), "one");
+  EXPECT_EQ(Text(batch[1].bytes), "two");
+  EXPECT_EQ(Text(batch[2].bytes), "");
+  EXPECT_EQ(batch[0].from, TestAddress(1, 10));
+  EXPECT_EQ(ReceiveAll(*b), std::vector<std::string>{});
   EXPECT_EQ(ReceiveAll(*a), std::vector<std::string>{});
+}
+
+TEST(MemoryWireTest, GivesBatches) {
+  MemoryNetwork network(1);
+  const auto a = Listen(network, TestAddress(1, 10));
+  const auto b = Listen(network, TestAddress(2, 10));
+  std::vector<std::string> sent;
+  for (std::size_t i = 0; i < 2 * Wire::kBatch + 1; ++i) {
+    sent.push_back(std::to_string(i));
+    a->Send(b->local(), Bytes(sent.back()));
+  }
+  EXPECT_EQ(ReceiveAll(*b), sent);
 }
 
 TEST(MemoryWireTest, GivesAddressesAsAHostDoes) {

@@ -23,15 +23,15 @@ std::unique_ptr<Wire> Listen(MemoryNetwork& network, const Address& address) {
 // Gives each packet that has arrived to `handle`, unless it is malformed.
 template <typename Handle>
 void Drain(Wire& wire, Counters& counters, Handle handle) {
-  std::uint8_t buffer[LH_PACKET_MAX + 1];
-  Address from;
-  while (const std::size_t size = wire.Receive(absl::MakeSpan(buffer), &from)) {
-    counters.packets_received.Add();
-    const absl::optional<Packet> packet = ParsePacket({buffer, size});
-    if (packet.has_value()) {
-      handle(*packet, from);
-    } else {
-      counters.packets_malformed.Add();
+  for (auto batch = wire.Receive(); !batch.empty(); batch = wire.Receive()) {
+    for (const Datagram& datagram : batch) {
+      counters.packets_received.Add();
+      const absl::optional<Packet> packet = ParsePacket(datagram.bytes);
+      if (packet.has_value()) {
+        handle(*packet, datagram.from);
+      } else {
+        counters.packets_malformed.Add();
+      }
     }
   }
 }

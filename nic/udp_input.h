@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/udp_input.h
+//
+// How a UDP wire receives. Thread-safety: as of the wire.
+#ifndef LAUBERHORN_NIC_UDP_INPUT_H_
+#define LAUBERHORN_NIC_UDP_INPUT_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/types/span.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+class UdpInput {
+ public:
+  virtual ~UdpInput() = default;
+
+  // As Wire::Receive() and UdpWire::descriptor().
+  virtual absl::Span<const Datagram> Receive() = 0;
+  virtual int descriptor() const = 0;
+
+  // Made by it so far.
+  virtual std::uint64_t system_calls() const = 0;
+};
+
+// Receives by system calls: recvmsg, and recvmmsg after a call that brought
+// something, when more may be there. (For one packet recvmsg is cheaper, and
+// where traffic is thin there is no second.) The socket does not block and
+// outlives the input.
+std::unique_ptr<UdpInput> MakeCallInput(int socket);
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_UDP_INPUT_H_

@@ -20,7 +20,6 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "nic/udp_wire.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -152,11 +151,11 @@ void EngineThread::Sleep(Nanos now, Nanos until) {
 
 absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Listen(
     const Address& address) {
-  return Watched(epoll_, UdpWire::Bind(address));
+  return Watched(epoll_, UdpWire::Bind(address, options_.input));
 }
 
 absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Open() {
-  return Watched(epoll_, UdpWire::Open());
+  return Watched(epoll_, UdpWire::Open(options_.input));
 }
 
 void EngineThread::Wake(__u64* word) {

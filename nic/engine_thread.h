@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "nic/engine.h"
 #include "nic/region.h"
+#include "nic/udp_wire.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
@@ -26,6 +27,7 @@ namespace lauberhorn::nic {
 struct EngineThreadOptions {
   EngineOptions engine;  // its secret is filled in here
   bool spin = false;     // the thread has a core of its own
+  UdpWire::Input input = UdpWire::kDefaultInput;
 };
 
 class EngineThread final : private WireFactory, private Waker {

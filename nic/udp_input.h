@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "nic/wire.h"
 
@@ -32,6 +33,19 @@ class UdpInput {
 // where traffic is thin there is no second.) The socket does not block and
 // outlives the input.
 std::unique_ptr<UdpInput> MakeCallInput(int socket);
+
+// Powers of two. No completion finds the queue full while there are twice as
+// many as buffers; tests have fewer.
+struct RingSizes {
+  unsigned buffers = 2 * Wire::kBatch;
+  unsigned completions = 4 * Wire::kBatch;
+};
+
+// Receives through an io_uring, which fills buffers while this thread does
+// something else. UNAVAILABLE if this system does not allow it, or not what it
+// takes (Linux 6.0). The socket is bound and outlives the input.
+absl::StatusOr<std::unique_ptr<UdpInput>> MakeRingInput(
+    int socket, const RingSizes& sizes = {});
 
 }  // namespace lauberhorn::nic
 

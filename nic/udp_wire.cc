@@ -47,27 +47,29 @@ bool IsAny(const lh_address& address) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Bind(const Address& address) {
-  if (address.IsV4()) return BindFamily(address, AF_INET);
-  absl::StatusOr<std::unique_ptr<UdpWire>> wire = BindFamily(address, AF_INET6);
+absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Bind(const Address& address,
+                                                       Input input) {
+  if (address.IsV4()) return BindFamily(address, AF_INET, input);
+  absl::StatusOr<std::unique_ptr<UdpWire>> wire =
+      BindFamily(address, AF_INET6, input);
   if (!wire.ok() && absl::IsUnavailable(wire.status()) &&
       IsAny(address.raw())) {
     // This host has no IPv6: [::] means all of what it has.
     lh_address v4 = address.raw();
     v4.ip[10] = v4.ip[11] = 0xff;
     absl::StatusOr<std::unique_ptr<UdpWire>> fallback =
-        BindFamily(Address(v4), AF_INET);
+        BindFamily(Address(v4), AF_INET, input);
     if (fallback.ok()) return fallback;
   }
   return wire;
 }
 
-absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Open() {
-  return Bind(Address());
+absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Open(Input input) {
+  return Bind(Address(), input);
 }
 
 absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
-    const Address& address, int family) {
+    const Address& address, int family, Input input) {
   const int descriptor =
       socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
   if (descriptor < 0) {
@@ -97,6 +99,14 @@ absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
                        errno);
   }
   wire->local_ = Address::FromSockaddr(storage);
+  if (input == Input::kRing) {
+    absl::StatusOr<std::unique_ptr<UdpInput>> ring = MakeRingInput(descriptor);
+    if (ring.ok()) {
+      wire->kind_ = Input::kRing;
+      wire->input_ = *std::move(ring);
+      return wire;
+    }
+  }
   wire->input_ = MakeCallInput(descriptor);
   return wire;
 }

@@ -24,12 +24,19 @@ namespace lauberhorn::nic {
 
 class UdpWire final : public Wire {
  public:
+  // How it receives.
+  enum class Input { kSystemCalls, kRing };
+  static constexpr Input kDefaultInput = Input::kSystemCalls;
+
   // A non-blocking socket bound to `address`. Errors as WireFactory::Listen().
-  static absl::StatusOr<std::unique_ptr<UdpWire>> Bind(const Address& address);
+  // Where the system does not allow a ring, it receives by system calls.
+  static absl::StatusOr<std::unique_ptr<UdpWire>> Bind(
+      const Address& address, Input input = kDefaultInput);
 
   // A non-blocking socket on any port that reaches IPv6 and IPv4, or only IPv4
   // where this host has no IPv6.
-  static absl::StatusOr<std::unique_ptr<UdpWire>> Open();
+  static absl::StatusOr<std::unique_ptr<UdpWire>> Open(
+      Input input = kDefaultInput);
 
   ~UdpWire() override;
   UdpWire(const UdpWire&) = delete;
@@ -39,6 +46,9 @@ class UdpWire final : public Wire {
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override;
   Address local() const override { return local_; }
+
+  // How it receives indeed.
+  Input input() const { return kind_; }
 
   // To sleep on: readable when Receive() may have something. Not before it has
   // said that nothing is there.
@@ -60,11 +70,12 @@ class UdpWire final : public Wire {
   UdpWire(int socket, int family);
 
   static absl::StatusOr<std::unique_ptr<UdpWire>> BindFamily(
-      const Address& address, int family);
+      const Address& address, int family, Input input);
 
   const int socket_;
   const int family_;  // AF_INET or AF_INET6
   Address local_;
+  Input kind_ = Input::kSystemCalls;
   std::unique_ptr<UdpInput> input_;
   std::uint64_t system_calls_ = 0;
   std::size_t kept_count_ = 0;

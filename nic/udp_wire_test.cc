@@ -7,13 +7,25 @@
 #include "nic/udp_wire.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <deque>
+#include <iterator>
+#include <memory>
 #include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "nic/packet.h"
@@ -105,35 +117,58 @@ void SendRaw(const Address& to, const std::string& text) {
 // Whether this host has IPv6 at all.
 bool HasV6() { return UdpWire::Bind(LoopbackV6()).ok(); }
 
-class LoopbackTest : public ::testing::TestWithParam<bool> {
+// Whether this system allows rings.
+bool HasRings() {
+  const auto wire = UdpWire::Open(UdpWire::Input::kRing);
+  return wire.ok() && (*wire)->input() == UdpWire::Input::kRing;
+}
+
+// Over both families, with each kind of input.
+class LoopbackTest
+    : public ::testing::TestWithParam<std::tuple<bool, UdpWire::Input>> {
  protected:
+  static bool v6() { return std::get<0>(GetParam()); }
+  static UdpWire::Input input() { return std::get<1>(GetParam()); }
+
   void SetUp() override {
-    if (GetParam() && !HasV6()) {
+    if (v6() && !HasV6()) {
       GTEST_SKIP() << "this host has no IPv6 loopback address";
+    }
+    if (input() == UdpWire::Input::kRing && !HasRings()) {
+      GTEST_SKIP() << "this system does not allow io_uring, or has an old one";
     }
   }
   static Address Loopback(std::uint16_t port = 0) {
-    return GetParam() ? LoopbackV6(port) : LoopbackV4(port);
+    return v6() ? LoopbackV6(port) : LoopbackV4(port);
   }
   // Never null: a test without its wire is over.
   static std::unique_ptr<UdpWire> Bind() { return Bound(Loopback()); }
   static std::unique_ptr<UdpWire> Bound(const Address& address) {
-    return Checked(UdpWire::Bind(address));
+    return Checked(UdpWire::Bind(address, input()));
   }
-  static std::unique_ptr<UdpWire> Open() { return Checked(UdpWire::Open()); }
+  static std::unique_ptr<UdpWire> Open() {
+    return Checked(UdpWire::Open(input()));
+  }
 
  private:
   static std::unique_ptr<UdpWire> Checked(
       absl::StatusOr<std::unique_ptr<UdpWire>> wire) {
     EXPECT_TRUE(wire.ok()) << wire.status();
+    EXPECT_EQ((*wire)->input(), input());
     return *std::move(wire);
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, LoopbackTest, ::testing::Bool(),
-                         [](const auto& which) {
-                           return which.param ? "V6" : "V4";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, LoopbackTest,
+    ::testing::Combine(::testing::Bool(),
+                       ::testing::Values(UdpWire::Input::kSystemCalls,
+                                         UdpWire::Input::kRing)),
+    [](const auto& which) {
+      const bool ring = std::get<1>(which.param) == UdpWire::Input::kRing;
+      return std::string(std::get<0>(which.param) ? "V6" : "V4") +
+             (ring ? "Ring" : "SystemCalls");
+    });
 
 TEST_P(LoopbackTest, CarriesPacketsBothWays) {
   const auto server = Bind();
@@ -167,6 +202,20 @@ TEST_P(LoopbackTest, ItsDescriptorSaysWhetherToAsk) {
     SendNow(*wire, wire->local(), "ring");
     EXPECT_TRUE(Readable(*wire));
     EXPECT_EQ(inbox.Next().text, "ring");
+  }
+}
+
+TEST_P(LoopbackTest, WakesWhoSleepsOnIt) {
+  const auto server = Bind();
+  const auto client = Bind();
+  for (int round = 0; round < 3; ++round) {
+    std::thread other([&] {
+      // Most likely the receiver sleeps by then.
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      SendNow(*client, server->local(), "wake up");
+    });
+    EXPECT_EQ(Inbox(*server).Next().text, "wake up");
+    other.join();
   }
 }
 
@@ -335,6 +384,88 @@ TEST(UdpWireTest, AV4WireSendsNothingToV6) {
   SendNow(**wire, Address(raw), "astray");
   SendNow(**wire, (*wire)->local(), "mine");
   EXPECT_EQ(Inbox(**wire).Next().text, "mine");
+}
+
+// From now on this process gets EPERM for io_uring_setup(2), as in a container.
+bool RefuseRings() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {.len = std::size(program), .filter = program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(UdpWireTest, WorksWhereRingsAreRefused) {
+  // In a process of its own, whose exit code says how far it came.
+  const auto run = [] {
+    if (!RefuseRings()) return 1;
+    const auto wire = UdpWire::Bind(LoopbackV4(), UdpWire::Input::kRing);
+    if (!wire.ok()) return 2;
+    if ((*wire)->input() != UdpWire::Input::kSystemCalls) return 3;
+    SendNow(**wire, (*wire)->local(), "still");
+    return Inbox(**wire).Next().text == "still" ? 42 : 4;
+  };
+  EXPECT_EXIT(_exit(run()), ::testing::ExitedWithCode(42), "");
+}
+
+TEST(UdpWireTest, ARingIsMadeOfASocketOnly) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto input = MakeRingInput(ends[0]);
+  EXPECT_EQ(input.status().code(), absl::StatusCode::kUnavailable)
+      << input.status();
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// What comes while no buffer is lent, or no completion has room, comes later.
+TEST(UdpWireTest, ARingThatIsTooSmallLosesNothing) {
+  if (!HasRings()) {
+    GTEST_SKIP() << "this system does not allow io_uring, or has an old one";
+  }
+  constexpr RingSizes kSizes[] = {{.buffers = 4, .completions = 64},
+                                  {.buffers = 1, .completions = 2},
+                                  {.buffers = 64, .completions = 2}};
+  for (const RingSizes& sizes : kSizes) {
+    SCOPED_TRACE(sizes.buffers);
+    const int receiver =
+        socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ASSERT_GE(receiver, 0);
+    sockaddr_storage storage;
+    socklen_t size = LoopbackV4().ToSockaddr(AF_INET, &storage);
+    ASSERT_EQ(bind(receiver, reinterpret_cast<sockaddr*>(&storage), size), 0);
+    size = sizeof(storage);
+    ASSERT_EQ(
+        getsockname(receiver, reinterpret_cast<sockaddr*>(&storage), &size), 0);
+    auto input = MakeRingInput(receiver, sizes);
+    ASSERT_TRUE(input.ok()) << input.status();
+    const auto sender = UdpWire::Open();
+    ASSERT_TRUE(sender.ok()) << sender.status();
+    for (int round = 0; round < 3; ++round) {
+      constexpr int kPackets = 100;
+      for (int i = 0; i < kPackets; ++i) {
+        (*sender)->Send(Address::FromSockaddr(storage),
+                        Bytes(std::to_string(i)));
+      }
+      (*sender)->Flush();
+      int came = 0;
+      while (came < kPackets) {
+        const absl::Span<const Datagram> batch = (*input)->Receive();
+        ASSERT_FALSE(batch.empty()) << "after " << came;
+        for (const Datagram& datagram : batch) {
+          ASSERT_EQ(Text(datagram.bytes), std::to_string(came));
+          ++came;
+        }
+      }
+      EXPECT_TRUE((*input)->Receive().empty());
+    }
+    input->reset();
+    close(receiver);
+  }
 }
 
 }  // namespace

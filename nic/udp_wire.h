@@ -5,6 +5,14 @@
 //
 // The wire over UDP sockets. Packets are sent in batches, at Flush(): one by
 // sendmsg, more by sendmmsg. How they are received: nic/udp_input.h.
+//
+// System calls are the default for input. Measured with udp_wire_benchmark
+// (Linux 6.18, 64 bytes over the loopback device, CPU time of a round trip with
+// both ends): a packet at a time, there is no clear winner (9.2 us by system
+// calls and 10.2 us with a ring where both ends spin; 11.9 and 11.0 us where
+// they sleep); 32 at a time, both take 213 us. So a ring is no reason to depend
+// on what many containers refuse. It has one advantage: looking where nothing
+// is takes 7 ns instead of 520 ns, which is for an engine that spins.
 #ifndef LAUBERHORN_NIC_UDP_WIRE_H_
 #define LAUBERHORN_NIC_UDP_WIRE_H_
 
@@ -24,7 +32,7 @@ namespace lauberhorn::nic {
 
 class UdpWire final : public Wire {
  public:
-  // How it receives.
+  // How it receives; why the default is what it is says the top of this file.
   enum class Input { kSystemCalls, kRing };
   static constexpr Input kDefaultInput = Input::kSystemCalls;
 

@@ -28,6 +28,7 @@ foreach(
         dispatcher
         engine
         engine_allocation
+        engine_thread
         keyed_hash
         packet
         region

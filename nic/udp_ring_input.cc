@@ -9,9 +9,9 @@
 // failed, so who sleeps on the ring's descriptor is woken.
 //
 // The kernel does its part when this thread enters it for whatever reason, and
-// never interrupts it (COOP_TASKRUN); a flag in shared memory says that it wants
-// that. DEFER_TASKRUN would be cheaper for one who waits in the ring, but does
-// not wake one who waits for the ring in epoll (Linux 6.18).
+// never interrupts it (COOP_TASKRUN); a flag in shared memory says that it
+// wants that. DEFER_TASKRUN would be cheaper for one who waits in the ring, but
+// does not wake one who waits for the ring in epoll (Linux 6.18).
 #include <liburing.h>
 #include <netinet/in.h>
 #include <sys/mman.h>

@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Two engines on threads of their own, over UDP, with each kind of input,
+// asleep between packets or spinning.
+
+#include "nic/engine_thread.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+
+#include "nic/testing/host_side.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::HostChannel;
+using testing::RegionMemory;
+using testing::TakenMessage;
+
+constexpr lh_address kLoopback = {
+    .ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
+    .scope = 0,
+    .port = 0,
+    .reserved = 0};
+
+RegionOptions SmallRegion() {
+  RegionOptions options;
+  options.endpoints = 2;
+  options.arrived_calls = 64;
+  options.own_calls = 64;
+  return options;
+}
+
+template <typename Command>
+std::string Payload(const Command& command) {
+  return {reinterpret_cast<const char*>(&command), sizeof(command)};
+}
+
+// A process and its NIC.
+struct Node {
+  explicit Node(const EngineThreadOptions& options)
+      : memory(SmallRegion()),
+        region(SmallRegion(), memory.bytes()),
+        serve(region.base(), 0, Which::kServe),
+        call(region.base(), 0, Which::kCall) {
+    auto started = EngineThread::Start(options, region);
+    EXPECT_TRUE(started.ok()) << started.status();
+    thread = *std::move(started);
+  }
+
+  void Put(HostChannel& channel, const lh_message& header,
+           const std::string& payload = "") {
+    EXPECT_TRUE(channel.Put(header, payload));
+    thread->Ring();
+  }
+
+  // Waits for the next message.
+  static TakenMessage Take(HostChannel& channel) {
+    TakenMessage message = {};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!channel.Take(&message)) {
+      if (std::chrono::steady_clock::now() > end) {
+        ADD_FAILURE() << "nothing came";
+        break;
+      }
+      std::this_thread::yield();
+    }
+    return message;
+  }
+
+  std::uint64_t Control(lh_command command, const std::string& payload) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = command;
+    Put(call, header, payload);
+    const TakenMessage result = Take(call);
+    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+    EXPECT_EQ(result.header.code, 0u) << result.payload;
+    return result.header.data;
+  }
+
+  RegionMemory memory;
+  Region region;
+  HostChannel serve;
+  HostChannel call;
+  std::unique_ptr<EngineThread> thread;
+};
+
+class EngineThreadTest
+    : public ::testing::TestWithParam<std::tuple<UdpWire::Input, bool>> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EngineThreadTest,
+    ::testing::Combine(::testing::Values(UdpWire::Input::kSystemCalls,
+                                         UdpWire::Input::kRing),
+                       ::testing::Bool()),
+    [](const auto& which) {
+      const bool ring = std::get<0>(which.param) == UdpWire::Input::kRing;
+      return std::string(ring ? "Ring" : "SystemCalls") +
+             (std::get<1>(which.param) ? "Spins" : "Sleeps");
+    });
+
+// Where rings are refused, this is one more test of system calls.
+TEST_P(EngineThreadTest, CarriesCalls) {
+  constexpr std::uint64_t kMethod = 7;
+  EngineThreadOptions options;
+  options.input = std::get<0>(GetParam());
+  options.spin = std::get<1>(GetParam());
+  Node server(options);
+  Node client(options);
+
+  lh_command_method method = {};
+  method.server = server.Control(LH_COMMAND_SERVER_OPEN, "");
+  method.method = kMethod;
+  server.Control(LH_COMMAND_METHOD_ADD, Payload(method));
+  lh_command_listen listen = {};
+  listen.server = method.server;
+  listen.address = kLoopback;
+  const std::uint64_t port = server.Control(LH_COMMAND_LISTEN, Payload(listen));
+  listen.server = 0;
+  listen.address.port = static_cast<__u16>(port);
+  const std::uint64_t peer =
+      client.Control(LH_COMMAND_CONNECT, Payload(listen));
+
+  lh_message empty = {};
+  empty.kind = LH_KIND_EMPTY;
+  empty.aux = 1;
+  server.Put(server.serve, empty);
+  // More threads than processors that all spin take turns.
+  const std::uint32_t rounds = options.spin ? 20 : 100;
+  for (std::uint32_t round = 1; round <= rounds; ++round) {
+    const std::string request(round, 'q');
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.code = kMethod;
+    call.data = peer;
+    client.Put(client.call, call, request);
+    const TakenMessage arrived = Node::Take(server.serve);
+    ASSERT_EQ(arrived.payload, request);
+    lh_message reply = {};
+    reply.kind = LH_KIND_REPLY;
+    reply.call = arrived.header.call;
+    server.Put(server.serve, reply, "reply to " + request);
+    ASSERT_EQ(Node::Take(client.call).payload, "reply to " + request);
+  }
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -38,6 +39,13 @@ class Address {
   std::uint16_t port() const { return raw_.port; }
   const lh_address& raw() const { return raw_; }
 
+  // Of who sent a packet: the address of this host that it was sent to, where
+  // the wire knows; zeros else. An answer leaves from there. Two addresses that
+  // differ in this alone are equal.
+  using Ip = std::array<std::uint8_t, 16>;
+  const Ip& local_ip() const { return local_ip_; }
+  void set_local_ip(const Ip& ip) { local_ip_ = ip; }
+
   // "10.0.0.1:50051" or "[fe80::1%2]:50051".
   std::string ToString() const;
 
@@ -54,6 +62,7 @@ class Address {
 
  private:
   lh_address raw_ = {};
+  Ip local_ip_ = {};
 };
 
 }  // namespace lauberhorn::nic

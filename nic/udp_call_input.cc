@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "nic/packet.h"
+#include "nic/packet_info.h"
 #include "nic/udp_input.h"
 
 namespace lauberhorn::nic {
@@ -20,6 +21,7 @@ class CallInput final : public UdpInput {
       slot.part = {slot.bytes, sizeof(slot.bytes)};
       headers_[at] = {};
       headers_[at].msg_hdr.msg_name = &slot.from;
+      headers_[at].msg_hdr.msg_control = slot.info.bytes;
       headers_[at].msg_hdr.msg_iov = &slot.part;
       headers_[at].msg_hdr.msg_iovlen = 1;
     }
@@ -32,6 +34,7 @@ class CallInput final : public UdpInput {
       const Slot& slot = slots_[at];
       batch_[at] = {{slot.bytes, headers_[at].msg_len},
                     Address::FromSockaddr(slot.from)};
+      ReadPacketInfo(headers_[at].msg_hdr, &batch_[at].from);
     }
     return {batch_, count};
   }
@@ -43,15 +46,22 @@ class CallInput final : public UdpInput {
   struct Slot {
     sockaddr_storage from;
     iovec part;
+    PacketInfo info;
     // One byte more than a packet has: that one is too large shows.
     std::uint8_t bytes[LH_PACKET_MAX + 1];
   };
+
+  // The kernel writes over it how much it has used.
+  static void SetRoom(msghdr& header) {
+    header.msg_namelen = sizeof(sockaddr_storage);
+    header.msg_controllen = sizeof(PacketInfo);
+  }
 
   // Both return how many packets came.
   std::size_t ReceiveOne() {
     msghdr& header = headers_[0].msg_hdr;
     const ssize_t size = Retried([&] {
-      header.msg_namelen = sizeof(sockaddr_storage);
+      SetRoom(header);
       return recvmsg(socket_, &header, MSG_DONTWAIT);
     });
     if (size < 0) return 0;
@@ -61,9 +71,7 @@ class CallInput final : public UdpInput {
 
   std::size_t ReceiveMany() {
     const ssize_t count = Retried([&]() -> ssize_t {
-      for (mmsghdr& header : headers_) {
-        header.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
-      }
+      for (mmsghdr& header : headers_) SetRoom(header.msg_hdr);
       return recvmmsg(socket_, headers_, Wire::kBatch, MSG_DONTWAIT, nullptr);
     });
     return count < 0 ? 0 : static_cast<std::size_t>(count);

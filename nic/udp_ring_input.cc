@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "nic/packet.h"
+#include "nic/packet_info.h"
 #include "nic/udp_input.h"
 
 namespace lauberhorn::nic {
@@ -48,7 +49,8 @@ absl::Status RingError(absl::string_view what, int result) {
 class RingInput final : public UdpInput {
  public:
   explicit RingInput(int socket) : socket_(socket) {
-    shape_.msg_namelen = sizeof(sockaddr_in6);  // the larger of both families
+    shape_.msg_namelen = kNameSize;
+    shape_.msg_controllen = sizeof(PacketInfo);
   }
 
   ~RingInput() override {
@@ -116,10 +118,17 @@ class RingInput final : public UdpInput {
  private:
   // The list of lent buffers, then the buffers.
   static constexpr std::size_t kListEntry = sizeof(io_uring_buf);
-  // What the kernel writes: its header, the sender, the packet; one byte more
-  // than a packet has, so that one that is too large shows.
-  static constexpr std::size_t kBufferSize =
-      sizeof(io_uring_recvmsg_out) + sizeof(sockaddr_in6) + LH_PACKET_MAX + 1;
+  // What the kernel writes: its header, the sender, the control messages, which
+  // are to be aligned, the packet; one byte more than a packet has, so that one
+  // that is too large shows.
+  static constexpr std::size_t kNameSize = 32;
+  static_assert(kNameSize >= sizeof(sockaddr_in6));
+  static_assert((sizeof(io_uring_recvmsg_out) + kNameSize) %
+                    alignof(PacketInfo) ==
+                0);
+  static constexpr std::size_t kBufferSize = sizeof(io_uring_recvmsg_out) +
+                                             kNameSize + sizeof(PacketInfo) +
+                                             LH_PACKET_MAX + 1;
   static constexpr std::size_t kBufferStride = (kBufferSize + 63) / 64 * 64;
 
   std::size_t MemorySize() const {
@@ -197,6 +206,11 @@ class RingInput final : public UdpInput {
              io_uring_recvmsg_payload(packet, &shape_)),
          io_uring_recvmsg_payload_length(packet, completion.res, &shape_)},
         Address::FromSockaddr(from)};
+    msghdr control = {};
+    control.msg_control = io_uring_recvmsg_cmsg_firsthdr(packet, &shape_);
+    control.msg_controllen =
+        std::min<std::size_t>(packet->controllen, shape_.msg_controllen);
+    ReadPacketInfo(control, &batch_[count_].from);
     buffers_[count_] = buffer;
     ++count_;
   }

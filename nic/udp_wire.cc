@@ -40,9 +40,16 @@ absl::Status SocketError(absl::string_view what, const Address& address,
   }
 }
 
+// "Any address" of IPv6, or of either family.
 bool IsAny(const lh_address& address) {
   static constexpr std::uint8_t kAny[16] = {};
   return std::memcmp(address.ip, kAny, sizeof(kAny)) == 0;
+}
+bool IsAnyOfEither(const Address& address) {
+  static constexpr std::uint8_t kAnyV4[4] = {};
+  return IsAny(address.raw()) ||
+         (address.IsV4() &&
+          std::memcmp(address.raw().ip + 12, kAnyV4, sizeof(kAnyV4)) == 0);
 }
 
 }  // namespace
@@ -81,6 +88,7 @@ absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
     const int off = 0;
     (void)setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
   }
+  if (IsAnyOfEither(address)) WantPacketInfo(descriptor, family);
   // As much as the system allows; less only means more loss under bursts.
   (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer,
                    sizeof(kSocketBuffer));
@@ -133,7 +141,9 @@ void UdpWire::Send(const Address& to, absl::Span<const std::uint8_t> packet) {
   Kept& kept = kept_[kept_count_];
   if (!packet.empty()) std::memcpy(kept.bytes, packet.data(), packet.size());
   kept.part = {kept.bytes, packet.size()};
-  headers_[kept_count_].msg_hdr.msg_namelen = to.ToSockaddr(family_, &kept.to);
+  msghdr& header = headers_[kept_count_].msg_hdr;
+  header.msg_namelen = to.ToSockaddr(family_, &kept.to);
+  WritePacketInfo(to, family_, &kept.info, &header);
   ++kept_count_;
 }
 

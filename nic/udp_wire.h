@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "nic/packet.h"
+#include "nic/packet_info.h"
 #include "nic/udp_input.h"
 #include "nic/wire.h"
 
@@ -72,6 +73,7 @@ class UdpWire final : public Wire {
   struct Kept {
     sockaddr_storage to;
     iovec part;
+    PacketInfo info;
     std::uint8_t bytes[LH_PACKET_MAX];
   };
 

@@ -362,6 +362,39 @@ TEST_P(LoopbackTest, AnyAddressIsReachedOverEveryFamily) {
   EXPECT_EQ(back.from, Loopback(server->local().port()));
 }
 
+// A client takes answers only from whom it has asked.
+TEST_P(LoopbackTest, AnswersFromTheAddressThatWasAsked) {
+  Address any;
+  if (!v6()) {
+    lh_address raw = {};
+    raw.ip[10] = raw.ip[11] = 0xff;
+    any = Address(raw);
+  }
+  const auto server = Bound(any);
+  const auto client = Open();
+  Inbox server_inbox(*server);
+  Inbox client_inbox(*client);
+  // All of 127.0.0.0/8 is this host.
+  std::vector<Address> asked;
+  for (std::uint8_t last = 1; last <= 3; ++last) {
+    lh_address raw = LoopbackV4(server->local().port()).raw();
+    raw.ip[15] = last;
+    asked.emplace_back(raw);
+  }
+  if (v6()) asked.push_back(Loopback(server->local().port()));
+  for (const Address& address : asked) client->Send(address, Bytes("there"));
+  client->Flush();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const Message there = server_inbox.Next();
+    EXPECT_EQ(there.text, "there");
+    server->Send(there.from, Bytes("back"));
+  }
+  server->Flush();
+  for (const Address& address : asked) {
+    EXPECT_EQ(client_inbox.Next().from.ToString(), address.ToString());
+  }
+}
+
 TEST(UdpWireTest, RefusesAddressesOfOthers) {
   // 192.0.2.1 is for documentation: no host has it.
   lh_address raw = LoopbackV4().raw();

@@ -68,9 +68,9 @@ def fixed_addresses():
 
 HOUSE = ("CMakeLists.txt", "CMakePresets.json", "cmake/")
 LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/")
-CODE = LIBRARY + ("bench/", "tests/", "spec/")
-GREETER = LIBRARY + ("examples/", "tests/", "tools/stage",
-                     "tools/package_test")
+CODE = LIBRARY + ("bench/", "examples/", "tests/", "spec/")
+EXAMPLES = LIBRARY + ("examples/", "tests/", "tools/stage",
+                      "tools/package_test")
 EVERYTHING = ("",)
 
 PARTS = (
@@ -81,9 +81,9 @@ PARTS = (
          MODES, 3.5, CODE,
          (configure("release"), build("release"),
           ctest("release", "--exclude-regex", "^header_interleavings$"))),
-    Part("package", "the installed package: greeter by CMake and end to end, "
-         "a program by pkg-config",
-         MODES, 1.0, GREETER,
+    Part("package", "the installed package: examples by CMake and end to "
+         "end, a program by pkg-config",
+         MODES, 1.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}"),)),
     Part("model", "the models of the channel with their mutants, and the real "
          "header in all interleavings",
@@ -122,14 +122,15 @@ PARTS = (
     Part("shared", "build and tests as a shared library",
          (FULL,), 2.0, CODE,
          (configure("shared"), build("shared"), ctest("shared"))),
-    Part("subproject", "the greeter with the library as a part of its build",
-         (FULL,), 2.0, GREETER,
+    Part("subproject", "the examples with the library as a part of their "
+         "build",
+         (FULL,), 2.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}", "--subproject"),)),
     Part("model-large", "the model with larger bounds",
          (FULL,), 15.0, ("spec/",),
          (run("spec/model/run", "--large"),)),
     Part("fresh-demo", "`make demo` on a Debian 12 that has only git and make",
-         (FULL,), 6.0, GREETER + ("Makefile", "tools/"),
+         (FULL,), 6.0, EXAMPLES + ("Makefile", "tools/"),
          (run("tools/fresh", "demo"),)),
     Part("fresh-check", "`make check` on a Debian 12 that has only git and "
          "make",

@@ -81,9 +81,9 @@ PARTS = (
          MODES, 3.5, CODE,
          (configure("release"), build("release"),
           ctest("release", "--exclude-regex", "^header_interleavings$"))),
-    Part("package", "the installed package: examples by CMake and end to "
-         "end, a program by pkg-config",
-         MODES, 1.0, EXAMPLES,
+    Part("package", "the installed package: examples by CMake and end to end, "
+         "also with a container's system calls, a program by pkg-config",
+         MODES, 2.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}"),)),
     Part("model", "the models of the channel with their mutants, and the real "
          "header in all interleavings",

@@ -21,10 +21,12 @@ help: ## list the targets
 		while IFS='|' read -r name text; do \
 			printf '  %-14s %s\n' "$$name" "$$text"; done
 
-demo: ## build, install to build/prefix and run the greeter beside gRPC's
+demo: ## build, install to build/prefix and run the examples, beside gRPC's
 	@cd $(ROOT) && tools/deps demo
 	@cd $(ROOT) && tools/stage $(JOBS)
 	@cd $(ROOT) && examples/greeter/demo build/prefix
+	@echo
+	@cd $(ROOT) && examples/kv/demo build/prefix
 
 check: ## what every change must pass, about 11 minutes at first
 	@cd $(ROOT) && tools/deps check

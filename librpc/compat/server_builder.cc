@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "lauberhorn/runtime.h"
+#include "librpc/compat/listening_notice.h"
 
 namespace grpc {
 inline namespace lh_v1 {
@@ -53,6 +54,7 @@ absl::StatusOr<std::unique_ptr<lauberhorn::Server>> ServerBuilder::Build()
     if (!added.ok()) return While(added, "registering a service");
   }
   // Last, so that the first caller finds all services.
+  int first_port = 0;
   for (const Port& port : ports_) {
     if (port.creds == nullptr) {
       return absl::InvalidArgumentError(
@@ -66,6 +68,10 @@ absl::StatusOr<std::unique_ptr<lauberhorn::Server>> ServerBuilder::Build()
                    absl::StrCat("listening at '", port.address, "'"));
     }
     if (port.selected != nullptr) *port.selected = *listening;
+    if (&port == &ports_.front()) first_port = *listening;
+  }
+  if (!ports_.empty()) {
+    internal::NoticeListening(ports_.front().address, first_port);
   }
   return server;
 }

@@ -57,7 +57,9 @@ class ServerBuilder {
   // ServerBuilder::BuildAndStart()
   //
   // The server, which already answers; null if a port or a service could not be
-  // added: then one line on stderr says why.
+  // added: then one line on stderr says why. The first server of a process that
+  // listens says on stderr which clients it answers, unless the environment has
+  // LAUBERHORN_LOG=off.
   virtual std::unique_ptr<grpc::Server> BuildAndStart();
 
  private:

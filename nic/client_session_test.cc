@@ -162,21 +162,29 @@ TEST_F(ClientSessionTest, AServerThatRestartsRunsNoCallOfTheOldOne) {
 
 TEST_F(ClientSessionTest, CancelEndsTheCallAndDropsItAtTheServer) {
   const std::uint64_t peer = Connect();
-  for (std::uint32_t call = 0; call < kSessionSlots + 1u; ++call) {
-    Call(call, peer);
-  }
-  EXPECT_EQ(server_->calls.size(), kSessionSlots);
+  for (std::uint32_t call = 0; call < 5; ++call) Call(call, peer);
+  EXPECT_EQ(server_->calls.size(), 5u);
   client_.transport().Cancel(3, now_);
   ASSERT_EQ(client_.ended.size(), 1u);
   EXPECT_EQ(client_.ended[0].call, 3u);
   EXPECT_EQ(client_.ended[0].status, kCancelled);
   Settle();
   EXPECT_EQ(server_->calls[3].dropped, 1);
-  EXPECT_EQ(server_->calls.size(), kSessionSlots + 1u)
-      << "the next has its slot";
+  Call(5, peer);
+  EXPECT_EQ(server_->calls.size(), 6u);
   server_->Reply(3, kOk, "late", now_);
   Settle();
   EXPECT_EQ(client_.ended.size(), 1u);
+}
+
+TEST_F(ClientSessionTest, ASessionIsGrantedAsManySlotsAsItUses) {
+  const std::uint64_t peer = Connect();
+  for (std::uint32_t call = 0; call < 30; ++call) Call(call, peer);
+  EXPECT_EQ(server_->calls.size(), 30u) << "none of them waits for another";
+  EXPECT_EQ(server_->counters.sessions_grown.value(), 2u);
+  for (std::uint32_t number = 30; number > 0; --number) Answer(number - 1);
+  EXPECT_EQ(client_.ended.size(), 30u);
+  for (const auto& ended : client_.ended) EXPECT_EQ(ended.status, kOk);
 }
 
 TEST_F(ClientSessionTest, DisconnectEndsAllCallsOfThePeerAndNoOther) {
@@ -193,11 +201,11 @@ TEST_F(ClientSessionTest, DisconnectEndsAllCallsOfThePeerAndNoOther) {
     EXPECT_EQ(client_.ended[call].status, kCancelled);
   }
   Settle();
-  for (std::uint32_t number = 0; number < 8; ++number) {
+  for (std::uint32_t number = 0; number < 12; ++number) {
     EXPECT_EQ(server_->calls[number].dropped, 1);
   }
-  ASSERT_EQ(server_->calls.size(), 9u);
-  Answer(8);
+  ASSERT_EQ(server_->calls.size(), 13u);
+  Answer(12);
   EXPECT_EQ(client_.ended.back().call, 20u);
   EXPECT_EQ(client_.ended.back().status, kOk);
   EXPECT_EQ(client_.transport().Next(), kNever);
@@ -211,7 +219,7 @@ TEST_F(ClientSessionTest, DisconnectEndsAllCallsOfThePeerAndNoOther) {
   Call(1, peer);
   EXPECT_EQ(client_.ended.back().status, kInvalidArgument);
   Call(1, fresh);
-  Answer(9);
+  Answer(13);
   EXPECT_EQ(client_.ended.back().status, kOk);
 }
 

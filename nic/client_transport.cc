@@ -57,6 +57,7 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
       calls_(calls),
       payloads_(new Payload[calls]),
       peers_(peers),
+      slots_(new Slot[std::size_t{peers} * kMaxSessionSlots]),
       timers_(std::size_t{calls} + peers) {
   by_token_.reserve(peers);
   for (CallEntry& call : calls_) call.state = kFree;
@@ -294,7 +295,9 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
   peer->token = open.token;
   peer->state = kReady;
   peer->active = now;
-  for (Slot& slot : peer->slots) slot = {.sequence = 0, .call = kNone};
+  peer->granted = 0;
+  peer->free = kNoSlot;
+  Grant(index, std::max(packet.header.slots, std::uint16_t{1}));
   timers_.Clear(PeerTimer(index));
   Pump(index, now);
 }
@@ -303,10 +306,10 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
 void ClientTransport::Pump(std::uint32_t index, Nanos now) {
   Peer& peer = peers_[index];
   if (peer.state != kReady) return;
-  for (std::uint16_t number = 0; number < kSessionSlots && peer.first != kNone;
-       ++number) {
-    Slot& slot = peer.slots[number];
-    if (slot.call != kNone) continue;
+  while (peer.first != kNone && peer.free != kNoSlot) {
+    const std::uint16_t number = peer.free;
+    Slot& slot = SlotOf(index, number);
+    peer.free = slot.next;
     const std::uint32_t call = peer.first;
     CallEntry& entry = calls_[call];
     RemovePending(peer, call);
@@ -406,11 +409,31 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   SendAbout(call, LH_PACKET_PROBE, now);
 }
 
+void ClientTransport::Grant(std::uint32_t index, std::uint16_t slots) {
+  Peer& peer = peers_[index];
+  const std::uint16_t granted = std::min(slots, kMaxSessionSlots);
+  if (granted <= peer.granted) return;
+  // The lowest first: their lines are warm at the server.
+  for (std::uint16_t number = granted; number > peer.granted; --number) {
+    const auto slot = static_cast<std::uint16_t>(number - 1);
+    SlotOf(index, slot).sequence = 0;
+    FreeSlot(index, slot);
+  }
+  peer.granted = granted;
+}
+
+void ClientTransport::FreeSlot(std::uint32_t peer, std::uint16_t number) {
+  Slot& slot = SlotOf(peer, number);
+  slot.call = kNone;
+  slot.next = peers_[peer].free;
+  peers_[peer].free = number;
+}
+
 std::uint32_t ClientTransport::FindCall(const Packet& packet,
-                                        const Peer& peer) const {
+                                        std::uint32_t peer) {
   const lh_packet& header = packet.header;
-  if (header.slot >= kSessionSlots) return kNone;
-  const Slot& slot = peer.slots[header.slot];
+  if (header.slot >= peers_[peer].granted) return kNone;
+  const Slot& slot = SlotOf(peer, header.slot);
   return header.sequence == slot.sequence ? slot.call : kNone;
 }
 
@@ -444,10 +467,11 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
       counters_.packets_unexpected.Add();
       return;
   }
-  const std::uint32_t call = FindCall(packet, peer);
+  Grant(index, header.slots);
+  const std::uint32_t call = FindCall(packet, index);
   if (call == kNone) {
     counters_.packets_stale.Add();
-    return;
+    return Pump(index, now);
   }
   if (header.type == LH_PACKET_REPLY) {
     OnReply(packet, call);
@@ -458,6 +482,7 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   entry.tries = 0;
   entry.attention = now + kProbePeriod;
   SetTimer(call);
+  Pump(index, now);
 }
 
 void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {
@@ -478,10 +503,9 @@ void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
   const std::string text =
       absl::StrCat("the server at ", peer.address.ToString(), " ", why,
                    "; the call may have run");
-  for (Slot& slot : peer.slots) {
-    if (slot.call != kNone) {
-      Fail(slot.call, absl::StatusCode::kUnavailable, text);
-    }
+  for (std::uint16_t number = 0; number < peer.granted; ++number) {
+    const std::uint32_t call = SlotOf(index, number).call;
+    if (call != kNone) Fail(call, absl::StatusCode::kUnavailable, text);
   }
   if (peer.first != kNone) StartOpening(index, now);
 }
@@ -502,7 +526,7 @@ void ClientTransport::End(std::uint32_t call, std::uint8_t status,
     if (entry.state == kPending) {
       RemovePending(peer, call);
     } else {
-      peer.slots[entry.slot].call = kNone;
+      FreeSlot(entry.peer, entry.slot);
       --peer.in_flight;
     }
   }

@@ -32,7 +32,7 @@
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
 #include "nic/packet.h"
-#include "nic/server_transport.h"
+#include "nic/slot_pool.h"
 #include "nic/time.h"
 #include "nic/timer_queue.h"
 #include "nic/wire.h"
@@ -119,6 +119,7 @@ class ClientTransport {
   struct Slot {
     std::uint32_t sequence;
     std::uint32_t call;  // or kNone
+    std::uint16_t next;  // free slot
   };
   struct Peer {
     Address address;
@@ -132,14 +133,22 @@ class ClientTransport {
     std::uint32_t last;
     std::uint32_t in_flight;
     PeerState state;
-    Slot slots[kSessionSlots];
+    std::uint16_t granted;  // slots
+    std::uint16_t free;     // the first that is, or kNoSlot
   };
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  static constexpr std::uint16_t kNoSlot = 0xffff;
 
   std::uint32_t PeerTimer(std::uint32_t peer) const {
     return static_cast<std::uint32_t>(calls_.size()) + peer;
   }
+  Slot& SlotOf(std::uint32_t peer, std::uint16_t number) {
+    return slots_[std::size_t{peer} * kMaxSessionSlots + number];
+  }
+  // The server grants so many slots.
+  void Grant(std::uint32_t index, std::uint16_t slots);
+  void FreeSlot(std::uint32_t peer, std::uint16_t number);
   Peer* FindPeer(std::uint64_t handle);
   void AppendPending(Peer& peer, std::uint32_t call);
   void RemovePending(Peer& peer, std::uint32_t call);
@@ -156,7 +165,7 @@ class ClientTransport {
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   void OnReply(const Packet& packet, std::uint32_t call);
   Peer* FindOpening(const Packet& packet, const Address& from, lh_open* open);
-  std::uint32_t FindCall(const Packet& packet, const Peer& peer) const;
+  std::uint32_t FindCall(const Packet& packet, std::uint32_t peer);
   void Pump(std::uint32_t index, Nanos now);
   void Transmit(std::uint32_t call, Nanos now);
   void SendAbout(std::uint32_t call, std::uint8_t type, Nanos now);
@@ -175,6 +184,7 @@ class ClientTransport {
   std::vector<CallEntry> calls_;
   std::unique_ptr<Payload[]> payloads_;  // of calls_; touched as they are used
   std::vector<Peer> peers_;
+  std::unique_ptr<Slot[]> slots_;  // of peers_; touched as they are granted
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;  // ready peers
   TimerQueue timers_;  // calls, then peers
   std::uint64_t sessions_ = 0;

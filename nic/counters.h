@@ -26,6 +26,7 @@ namespace lauberhorn::nic {
   X(packets_stale, "dropped: an older call of the slot, or a late answer")    \
   X(cookies_refused, "dropped: OPEN with a cookie that is wrong or too old")  \
   X(sessions_accepted, "sessions opened by clients")                          \
+  X(sessions_grown, "times that a session was granted more slots")            \
   X(sessions_evicted, "idle sessions that made room for others")              \
   X(sessions_refused, "dropped: OPEN while no session is idle")               \
   X(sessions_opened, "sessions opened to servers")                            \

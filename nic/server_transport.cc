@@ -24,6 +24,9 @@ bool IsOlder(std::uint32_t a, std::uint32_t b) {
   return static_cast<std::int32_t>(a - b) < 0;
 }
 
+// Slots that sessions may get beyond their first: 16 of them all there may be.
+constexpr std::uint32_t kSpareSlots = 16 * kMaxSessionSlots;
+
 // Purposes of keyed hashes: the same values never mean two things.
 enum Purpose : std::uint64_t { kIncarnation = 1, kCookie = 2, kToken = 3 };
 
@@ -36,7 +39,7 @@ ServerTransport::ServerTransport(std::uint32_t sessions, const Secret& secret,
       counters_(counters),
       handler_(handler),
       sessions_(sessions),
-      slots_(new Slot[std::size_t{sessions} * kSessionSlots]) {
+      slots_(sessions, kSpareSlots) {
   free_.reserve(sessions);
   for (std::uint32_t index = sessions; index > 0; --index) {
     free_.push_back(index - 1);
@@ -70,7 +73,7 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
     counters_.packets_wrong_address.Add();
     return;
   }
-  if (header.slot >= kSessionSlots) {
+  if (header.slot >= slots_.granted(index)) {
     counters_.packets_malformed.Add();
     return;
   }
@@ -143,11 +146,7 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     session.wire = &wire;
     session.listener = listener;
     session.running = 0;
-    for (std::uint16_t number = 0; number < kSessionSlots; ++number) {
-      Slot& slot = SlotOf(index, number);
-      slot.state = Slot::kUnused;
-      slot.sequence = 0;
-    }
+    ClearSlots(index, 0);
     by_token_.emplace(session.token, index);
     by_open_.emplace(key, index);
     counters_.sessions_accepted.Add();
@@ -168,7 +167,7 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
     return;
   }
   Session& session = sessions_[index];
-  Slot& slot = SlotOf(index, header.slot);
+  Slot& slot = slots_.At(index, header.slot);
   if (IsOlder(header.sequence, slot.sequence)) {
     counters_.packets_stale.Add();
     return;
@@ -177,10 +176,10 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
     counters_.calls_duplicate.Add();
     slot.sent_us = header.sent_us;
     if (slot.state == Slot::kRunning) {
-      SendSlot(session, slot, header.slot, LH_PACKET_ACCEPTED, {}, now);
+      SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
     } else if (slot.state == Slot::kReplied) {
-      SendSlot(session, slot, header.slot, LH_PACKET_REPLY,
-               {slot.reply, slot.length}, now);
+      SendSlot(index, header.slot, LH_PACKET_REPLY, {slot.reply, slot.length},
+               now);
     }
     return;
   }
@@ -193,6 +192,10 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   slot.state = Slot::kRunning;
   ++session.running;
   counters_.calls_arrived.Add();
+  if (session.running == slots_.granted(index)) {
+    Grow(index);
+    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+  }
   const Nanos deadline = header.remaining_us == 0
                              ? kNever
                              : now + Nanos{header.remaining_us} * kMicrosecond;
@@ -212,24 +215,23 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
 void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
                               Nanos now) {
   const lh_packet& header = packet.header;
-  Session& session = sessions_[index];
-  Slot& slot = SlotOf(index, header.slot);
+  Slot& slot = slots_.At(index, header.slot);
   if (header.sequence != slot.sequence || slot.state == Slot::kUnused) {
     counters_.packets_stale.Add();
     return;
   }
   slot.sent_us = header.sent_us;
   if (slot.state == Slot::kRunning) {
-    SendSlot(session, slot, header.slot, LH_PACKET_ACCEPTED, {}, now);
+    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
   } else {
-    SendSlot(session, slot, header.slot, LH_PACKET_REPLY,
-             {slot.reply, slot.length}, now);
+    SendSlot(index, header.slot, LH_PACKET_REPLY, {slot.reply, slot.length},
+             now);
   }
 }
 
 void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index) {
   Session& session = sessions_[index];
-  Slot& slot = SlotOf(index, packet.header.slot);
+  Slot& slot = slots_.At(index, packet.header.slot);
   if (packet.header.sequence != slot.sequence) {
     counters_.packets_stale.Add();
     return;
@@ -240,7 +242,7 @@ void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index) {
 void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
                             absl::Span<const std::uint8_t> payload, Nanos now) {
   Session& session = sessions_[to.session];
-  Slot& slot = SlotOf(to.session, to.slot);
+  Slot& slot = slots_.At(to.session, to.slot);
   if (session.token != to.token || slot.sequence != to.sequence ||
       slot.state != Slot::kRunning) {
     return;  // dropped meanwhile
@@ -253,7 +255,22 @@ void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
   }
   --session.running;
   session.active = now;
-  SendSlot(session, slot, to.slot, LH_PACKET_REPLY, payload, now);
+  SendSlot(to.session, to.slot, LH_PACKET_REPLY, payload, now);
+}
+
+void ServerTransport::Grow(std::uint32_t index) {
+  const std::uint16_t before = slots_.granted(index);
+  if (!slots_.Grow(index)) return;
+  counters_.sessions_grown.Add();
+  ClearSlots(index, before);
+}
+
+void ServerTransport::ClearSlots(std::uint32_t index, std::uint16_t from) {
+  for (std::uint16_t number = from; number < slots_.granted(index); ++number) {
+    Slot& slot = slots_.At(index, number);
+    slot.state = Slot::kUnused;
+    slot.sequence = 0;
+  }
 }
 
 // The call goes on, but its reply has no place to go to.
@@ -284,10 +301,11 @@ std::uint32_t ServerTransport::Allocate(Nanos now) {
 
 void ServerTransport::Release(std::uint32_t index) {
   Session& session = sessions_[index];
-  for (std::uint16_t number = 0; number < kSessionSlots; ++number) {
-    Slot& slot = SlotOf(index, number);
+  for (std::uint16_t number = 0; number < slots_.granted(index); ++number) {
+    Slot& slot = slots_.At(index, number);
     if (slot.state == Slot::kRunning) Drop(session, slot);
   }
+  slots_.Shrink(index);
   by_token_.erase(session.token);
   by_open_.erase(
       {session.client, session.number, session.peer, session.listener});
@@ -325,10 +343,12 @@ void ServerTransport::SendEnd(std::uint8_t type, std::uint64_t token,
   Send(header, {}, to, wire);
 }
 
-void ServerTransport::SendSlot(const Session& session, const Slot& slot,
-                               std::uint16_t number, std::uint8_t type,
+void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
+                               std::uint8_t type,
                                absl::Span<const std::uint8_t> payload,
                                Nanos now) {
+  const Session& session = sessions_[index];
+  const Slot& slot = slots_.At(index, number);
   lh_packet header = {};
   header.type = type;
   header.token = session.token;
@@ -336,7 +356,7 @@ void ServerTransport::SendSlot(const Session& session, const Slot& slot,
   header.sequence = slot.sequence;
   header.sent_us = Microseconds(now);
   header.echo_us = slot.sent_us;
-  header.slots = kSessionSlots;
+  header.slots = slots_.granted(index);
   if (type == LH_PACKET_REPLY) {
     header.flags = LH_PACKET_FLAG_LAST;
     header.status = slot.status;

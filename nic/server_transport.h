@@ -9,8 +9,9 @@
 //
 // Opening makes no state until the client has returned a cookie, which proves
 // its address. A session is found by its token; its slots are numbered, one
-// call each. A duplicate of a call that runs is answered ACCEPTED, of one that
-// ended with its kept reply; a higher sequence in a slot ends the lower.
+// call each; a session that uses all of them is granted more. A duplicate of a
+// call that runs is answered ACCEPTED, of one that ended with its kept reply; a
+// higher sequence in a slot ends the lower.
 //
 // Passive: no clock, no thread; not thread-safe. Memory for all sessions is
 // taken at construction.
@@ -28,13 +29,11 @@
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
 #include "nic/packet.h"
+#include "nic/slot_pool.h"
 #include "nic/time.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
-
-// Slots of a session, granted when it is opened.
-inline constexpr std::uint16_t kSessionSlots = 8;
 
 // Where the answer of a call goes.
 struct ReplyTo {
@@ -133,9 +132,9 @@ class ServerTransport {
   void OnCall(const Packet& packet, std::uint32_t index, Nanos now);
   void OnProbe(const Packet& packet, std::uint32_t index, Nanos now);
   void OnCancel(const Packet& packet, std::uint32_t index);
-  Slot& SlotOf(std::uint32_t session, std::uint16_t number) {
-    return slots_[std::size_t{session} * kSessionSlots + number];
-  }
+  // Gives the session more slots, if there are any.
+  void Grow(std::uint32_t index);
+  void ClearSlots(std::uint32_t index, std::uint16_t from);
   // A free session, or the longest idle one; kNone if all are busy.
   std::uint32_t Allocate(Nanos now);
   void Release(std::uint32_t index);
@@ -145,9 +144,8 @@ class ServerTransport {
   // A packet that is only a header: RESET or CLOSE.
   void SendEnd(std::uint8_t type, std::uint64_t token, const Address& to,
                Wire& wire);
-  void SendSlot(const Session& session, const Slot& slot, std::uint16_t number,
-                std::uint8_t type, absl::Span<const std::uint8_t> payload,
-                Nanos now);
+  void SendSlot(std::uint32_t index, std::uint16_t number, std::uint8_t type,
+                absl::Span<const std::uint8_t> payload, Nanos now);
   void Send(const lh_packet& header, absl::Span<const std::uint8_t> payload,
             const Address& to, Wire& wire);
 
@@ -158,7 +156,7 @@ class ServerTransport {
   Counters& counters_;
   Handler& handler_;
   std::vector<Session> sessions_;
-  std::unique_ptr<Slot[]> slots_;  // of all sessions; touched as they are used
+  SlotPool<Slot> slots_;
   std::vector<std::uint32_t> free_;
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;
   absl::flat_hash_map<OpenKey, std::uint32_t> by_open_;

@@ -34,6 +34,7 @@ foreach(
         region
         server_table
         server_transport
+        slot_pool
         timer_queue
         transport_storm
         udp_wire)

@@ -69,7 +69,9 @@ void RawPeer::Send(const Address& to, const lh_packet& header,
 
 void RawPeer::SendOpen(const Address& to, std::uint8_t type,
                        const lh_open& open) {
-  Send(to, PacketOf(type),
+  lh_packet header = PacketOf(type);
+  header.slots = type == LH_PACKET_ACCEPT ? kSessionSlots : 0;
+  Send(to, header,
        {reinterpret_cast<const char*>(&open), sizeof(open)});
 }
 

@@ -19,11 +19,6 @@
 // Ordering between them is that of the channel; the turns are handed over with
 // one atomic.
 
-#include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
-
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -38,8 +33,12 @@
 #include "abi/host/channel.h"
 #include "abi/host/process.h"
 #include "abi/host/region.h"
+#include "bench/columns.h"
+#include "bench/cpu.h"
+#include "bench/floor.h"
+#include "bench/statistics.h"
 
-namespace lauberhorn {
+namespace lauberhorn::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -52,19 +51,9 @@ constexpr char kHelp[] =
     "Measures the channel between CPU 0 and CPU 1, in multiples of a two-line\n"
     "echo, for SECONDS (20).\n";
 
-void Relax() { __builtin_ia32_pause(); }
-
-// A line of the floor: a word that says whose turn it is, and 56 bytes.
-struct alignas(128) EchoLine {
-  uint64_t word;
-  uint8_t bytes[56];
-};
-
 // All that the two threads share.
 struct Shared {
-  EchoLine bounce;
-  EchoLine request;
-  EchoLine reply;
+  Floor floor;
   alignas(128) lh_channel_state state;
   alignas(128) lh_info info;
   alignas(128) lh_bell_line bell;
@@ -109,56 +98,16 @@ struct Kind {
   int window;
 };
 
-// --- One line that goes there and back: how far the cores are.
+// --- The floor.
 
-void BounceHost(const Kind&, int count) {
-  for (int i = 0; i < count; ++i) {
-    lh_store_release(&shared.bounce.word, 1);
-    while (lh_load_acquire(&shared.bounce.word) != 0) {
-    }
-  }
-}
-
-void BounceNic(const Kind&, int count) {
-  for (int i = 0; i < count; ++i) {
-    while (lh_load_acquire(&shared.bounce.word) != 1) {
-    }
-    lh_store_release(&shared.bounce.word, 0);
-  }
-}
-
-// --- The floor. The words count, so nothing is given back.
-
-uint64_t echo_sum;
-
-void FloorHost(const Kind&, int count) {
-  uint8_t bytes[sizeof(EchoLine::bytes)] = {};
-  uint64_t word = shared.reply.word;
-  for (int i = 0; i < count; ++i) {
-    bytes[0] = static_cast<uint8_t>(i);
-    std::memcpy(shared.request.bytes, bytes, sizeof(bytes));
-    lh_store_release(&shared.request.word, ++word);
-    while (lh_load_acquire(&shared.reply.word) != word) {
-    }
-    std::memcpy(bytes, shared.reply.bytes, sizeof(bytes));
-    echo_sum += bytes[0];
-  }
-}
-
-void FloorNic(const Kind&, int count) {
-  uint8_t bytes[sizeof(EchoLine::bytes)];
-  uint64_t word = shared.reply.word;
-  for (int i = 0; i < count; ++i) {
-    ++word;
-    while (lh_load_acquire(&shared.request.word) != word) {
-    }
-    std::memcpy(bytes, shared.request.bytes, sizeof(bytes));
-    std::memcpy(shared.reply.bytes, bytes, sizeof(bytes));
-    lh_store_release(&shared.reply.word, word);
-  }
-}
+void BounceHost(const Kind&, int count) { shared.floor.BounceHost(count); }
+void BounceNic(const Kind&, int count) { shared.floor.BouncePartner(count); }
+void FloorHost(const Kind&, int count) { shared.floor.EchoHost(count); }
+void FloorNic(const Kind&, int count) { shared.floor.EchoPartner(count); }
 
 // --- The channel. `window` calls are on their way at a time.
+
+uint64_t read_sum;  // of what was read, so that all of it is
 
 struct Body {
   uint8_t bytes[kPayload];
@@ -208,7 +157,7 @@ void ChannelHost(const Kind& kind, int count) {
     lh_release(&channel.in, line);
     ++got;
   }
-  echo_sum += sum + body.bytes[0];
+  read_sum += sum + body.bytes[0];
   kind.channel->host = channel;
 }
 
@@ -242,26 +191,15 @@ constexpr size_t kChannelKinds = std::size(kChannels);
 
 // --- Two threads that take turns.
 
-void Pin(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0) {
-    std::fprintf(stderr, "channel_floor: cannot run on CPU %d\n", cpu);
-    std::exit(1);
-  }
-}
-
-// How often the calling thread was switched out for others.
-long Switches() {  // NOLINT(runtime/int): the type of rusage
-  rusage usage;
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_nivcsw + usage.ru_nvcsw;
+void PinOrExit(int cpu) {
+  if (Pin(cpu)) return;
+  std::fprintf(stderr, "channel_floor: cannot run on CPU %d\n", cpu);
+  std::exit(1);
 }
 
 class Turns {
  public:
-  Turns() : nic_([this] { RunNic(); }) { Pin(0); }
+  Turns() : nic_([this] { RunNic(); }) { PinOrExit(0); }
   ~Turns() {
     kind_ = nullptr;
     turn_.store(turn_.load() + 1, std::memory_order_release);
@@ -287,7 +225,7 @@ class Turns {
 
  private:
   void RunNic() {
-    Pin(1);
+    PinOrExit(1);
     for (uint64_t turn = 1;; ++turn) {
       while (turn_.load(std::memory_order_acquire) != turn) Relax();
       if (!kind_) return;
@@ -311,53 +249,22 @@ class Turns {
 // --- What was measured.
 
 struct Round {
-  double bounce[2];  // before and after
+  Distance distance;
   double floor;
   double channel[kChannelKinds];
-  bool switched_out;
 };
 
-struct Range {
-  double median = 0;
-  double least = 0;
-  double most = 0;
-};
+double FloorOf(const Round& round) { return round.floor; }
+double BounceOf(const Round& round) { return round.distance.before; }
 
-Range RangeOf(std::vector<double> values) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  return {values[values.size() / 2], values.front(), values.back()};
+std::vector<double> ChannelOf(const std::vector<Round>& rounds, size_t which) {
+  return Each(rounds,
+              [which](const Round& round) { return round.channel[which]; });
 }
-
-constexpr double kNearNs = 150;  // one line there and back, at most
-constexpr size_t kEnough = 20;   // rounds, for a median worth printing
-constexpr double kAgree = 1.5;   // before and after differ by less
-
-bool IsSteady(const Round& round) {
-  if (round.switched_out) return false;
-  const double least = std::min(round.bounce[0], round.bounce[1]);
-  return std::max(round.bounce[0], round.bounce[1]) < kAgree * least;
-}
-
-bool IsNear(const Round& round) {
-  return std::max(round.bounce[0], round.bounce[1]) <= kNearNs;
-}
-
-std::vector<double> Each(const std::vector<Round>& rounds,
-                         double (*value)(const Round&, size_t),
-                         size_t which = 0) {
-  std::vector<double> values;
-  for (const Round& round : rounds) values.push_back(value(round, which));
-  return values;
-}
-
-double FloorOf(const Round& round, size_t) { return round.floor; }
-double BounceOf(const Round& round, size_t) { return round.bounce[0]; }
-double ChannelOf(const Round& round, size_t which) {
-  return round.channel[which];
-}
-double RatioOf(const Round& round, size_t which) {
-  return round.channel[which] / round.floor;
+std::vector<double> RatioOf(const std::vector<Round>& rounds, size_t which) {
+  return Each(rounds, [which](const Round& round) {
+    return round.channel[which] / round.floor;
+  });
 }
 
 void PrintColumn(const char* name, const std::vector<Round>& rounds) {
@@ -377,33 +284,33 @@ void PrintColumn(const char* name, const std::vector<Round>& rounds) {
   print("bounce of one line", RangeOf(Each(rounds, BounceOf)), {});
   print("two-line floor", RangeOf(Each(rounds, FloorOf)), {1, 1, 1});
   for (size_t i = 0; i < kChannelKinds; ++i) {
-    print(kChannels[i].name.c_str(), RangeOf(Each(rounds, ChannelOf, i)),
-          RangeOf(Each(rounds, RatioOf, i)));
+    print(kChannels[i].name.c_str(), RangeOf(ChannelOf(rounds, i)),
+          RangeOf(RatioOf(rounds, i)));
   }
 }
 
-std::vector<Round> Measure(double seconds) {
+Columns<Round> Measure(double seconds) {
   constexpr int kWarmUp = 2000;
   constexpr int kBounces = 200;
   constexpr int kExchanges = 500;  // short beside a time slice
   Turns turns;
   turns.Run(kBounce, kWarmUp);
   turns.Run(kFloor, kWarmUp);
-  std::vector<Round> rounds;
+  Columns<Round> columns;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   while (Clock::now() < end) {
     Round round;
-    round.bounce[0] = turns.Run(kBounce, kBounces);
+    round.distance.before = turns.Run(kBounce, kBounces);
     const long switches = turns.switches();  // NOLINT(runtime/int)
     round.floor = turns.Run(kFloor, kExchanges);
     for (size_t i = 0; i < kChannelKinds; ++i) {
       round.channel[i] = turns.Run(kChannels[i], kExchanges);
     }
-    round.bounce[1] = turns.Run(kBounce, kBounces);
-    round.switched_out = turns.switches() != switches;
-    rounds.push_back(round);
+    round.distance.after = turns.Run(kBounce, kBounces);
+    round.distance.switched_out = turns.switches() != switches;
+    columns.Add(round);
   }
-  return rounds;
+  return columns;
 }
 
 int Main(int argc, char** argv) {
@@ -417,9 +324,7 @@ int Main(int argc, char** argv) {
     std::fputs(kHelp, stderr);
     return 2;
   }
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
-      !CPU_ISSET(0, &allowed) || !CPU_ISSET(1, &allowed)) {
+  if (!MayRunOn(0) || !MayRunOn(1)) {
     std::fputs(
         "channel_floor: needs CPU 0 and CPU 1, and may not run on both; "
         "on one CPU two spinning threads measure the scheduler\n",
@@ -427,34 +332,31 @@ int Main(int argc, char** argv) {
     return 1;
   }
 
-  const std::vector<Round> rounds = Measure(seconds);
-  std::vector<Round> near;
-  std::vector<Round> far;
-  for (const Round& round : rounds) {
-    if (IsSteady(round)) (IsNear(round) ? near : far).push_back(round);
-  }
+  const Columns<Round> columns = Measure(seconds);
   std::printf(
       "%zu rounds; %zu not counted, as the cores moved or were shared\n",
-      rounds.size(), rounds.size() - near.size() - far.size());
-  PrintColumn("near", near);
-  PrintColumn("far", far);
-  if (near.empty() && far.empty()) {
+      columns.near().size() + columns.far().size() + columns.dropped(),
+      columns.dropped());
+  PrintColumn("near", columns.near());
+  PrintColumn("far", columns.far());
+  if (columns.empty()) {
     std::fputs("channel_floor: no round was steady; try a quieter machine\n",
                stderr);
     return 1;
   }
   std::printf("\nBoth sides wrote and read every byte (sum %llu).\n",
-              static_cast<unsigned long long>(echo_sum));
-  const bool use_near = near.size() >= kEnough || near.size() >= far.size();
+              static_cast<unsigned long long>(read_sum + shared.floor.sum()));
   std::printf("The figure is D = 2, window 1, of the %s column%s.\n",
-              use_near ? "near" : "far",
-              use_near ? "" : ": the cores were hardly ever near in this run");
-  std::printf("FIGURE channel_64B_floors %.2f floors\n",
-              RangeOf(Each(use_near ? near : far, RatioOf, 0)).median);
+              columns.UsesNear() ? "near" : "far",
+              columns.UsesNear()
+                  ? ""
+                  : ": the cores were hardly ever near in this run");
+  PrintFigure("channel_64B_floors",
+              RangeOf(RatioOf(columns.chosen(), 0)).median, "floors");
   return 0;
 }
 
 }  // namespace
-}  // namespace lauberhorn
+}  // namespace lauberhorn::bench
 
-int main(int argc, char** argv) { return lauberhorn::Main(argc, argv); }
+int main(int argc, char** argv) { return lauberhorn::bench::Main(argc, argv); }

@@ -71,8 +71,7 @@ void RawPeer::SendOpen(const Address& to, std::uint8_t type,
                        const lh_open& open) {
   lh_packet header = PacketOf(type);
   header.slots = type == LH_PACKET_ACCEPT ? kSessionSlots : 0;
-  Send(to, header,
-       {reinterpret_cast<const char*>(&open), sizeof(open)});
+  Send(to, header, {reinterpret_cast<const char*>(&open), sizeof(open)});
 }
 
 std::vector<RawPeer::Received> RawPeer::Receive() {

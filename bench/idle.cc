@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Lauberhorn authors
+//
+// What a server costs while nobody calls it: a process with one listener and
+// the library's default options, after a burst of calls by a client that stays
+// connected. Watched from outside: time of CPUs, switches of its threads (each
+// is the end of one wake), resident memory.
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "bench/echo_peers.h"
+#include "bench/forked_server.h"
+#include "bench/process_sample.h"
+#include "bench/statistics.h"
+
+namespace lauberhorn::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kHelp[] =
+    "usage: idle [SECONDS]\n"
+    "Watches a server that nobody calls for SECONDS (20), after a burst.\n";
+
+constexpr int kBurst = 1000;
+constexpr unsigned kSettle = 2;  // seconds after the burst
+
+int Failed(const absl::Status& status) {
+  std::fprintf(stderr, "idle: %s\n", status.ToString().c_str());
+  return 1;
+}
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+int Watch(const ForkedServer& server, double seconds) {
+  const auto client = ConnectLauberhorn(server.port());
+  if (!client.ok()) return Failed(client.status());
+  const std::string payload(64, 'i');
+  for (int call = 0; call < kBurst; ++call) {
+    const absl::Status status = (*client)->Echo(payload);
+    if (!status.ok()) return Failed(status);
+  }
+  std::fprintf(stderr, "idle: %d calls made, watching for %.0f s\n", kBurst,
+               seconds);
+  sleep(kSettle);
+
+  const absl::StatusOr<ProcessSample> before = SampleProcess(server.pid());
+  if (!before.ok()) return Failed(before.status());
+  const Clock::time_point start = Clock::now();
+  while (SecondsSince(start) < seconds) usleep(100'000);
+  const double passed = SecondsSince(start);
+  const absl::StatusOr<ProcessSample> after = SampleProcess(server.pid());
+  if (!after.ok()) return Failed(after.status());
+
+  const double cpu = after->cpu_seconds - before->cpu_seconds;
+  const double switches =
+      static_cast<double>(after->switches - before->switches);
+  std::printf(
+      "%d threads; until then %.6f s of a core and %.0f switches, and then\n"
+      "%.6f s and %.0f switches in %.1f s; %.1f MiB resident\n",
+      after->threads, before->cpu_seconds,
+      static_cast<double>(before->switches), cpu, switches, passed,
+      after->rss_mib);
+  PrintFigure("idle_core_percent", 100 * cpu / passed, "percent");
+  PrintFigure("idle_wakeups_per_s", switches / passed, "wakeups/s");
+  PrintFigure("idle_rss_mib", after->rss_mib, "MiB");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  double seconds = 20;
+  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
+  if (argc == 2) seconds = std::atof(argv[1]);
+  if (argc > 2 || !(seconds > 0)) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  const auto server =
+      ForkedServer::Start(ForkedServer::kAnyCpu, &ServeLauberhorn);
+  if (!server.ok()) return Failed(server.status());
+  return Watch(**server, seconds);
+}
+
+}  // namespace
+}  // namespace lauberhorn::bench
+
+int main(int argc, char** argv) { return lauberhorn::bench::Main(argc, argv); }

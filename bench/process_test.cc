@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Lauberhorn authors
+//
+// Servers in processes of their own, and what is seen of a process.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "bench/echo_peers.h"
+#include "bench/forked_server.h"
+#include "bench/process_sample.h"
+#include "gtest/gtest.h"
+
+namespace lauberhorn::bench {
+namespace {
+
+TEST(ForkedServerTest, TellsItsPortAndStops) {
+  const auto server = ForkedServer::Start(
+      ForkedServer::kAnyCpu, [](const ForkedServer::UntilStopped& wait) {
+        wait(4711);
+        return 0;
+      });
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ((*server)->port(), 4711);
+  EXPECT_EQ(kill((*server)->pid(), 0), 0);
+}
+
+TEST(ForkedServerTest, SaysThatItDidNotStart) {
+  const auto server =
+      ForkedServer::Start(ForkedServer::kAnyCpu,
+                          [](const ForkedServer::UntilStopped&) { return 1; });
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kUnavailable);
+  const auto nowhere = ForkedServer::Start(
+      1'000'000, [](const ForkedServer::UntilStopped& wait) {
+        wait(1);
+        return 0;
+      });
+  EXPECT_EQ(nowhere.status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(ProcessSampleTest, SwitchesAndMemoryOfThisProcessGrow) {
+  const auto before = SampleProcess(getpid());
+  ASSERT_TRUE(before.ok()) << before.status();
+  constexpr std::size_t kMore = 32 << 20;
+  std::vector<char> memory(kMore);
+  std::memset(memory.data(), 1, memory.size());
+  for (int i = 0; i < 10; ++i) usleep(1000);
+  const auto after = SampleProcess(getpid());
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_GE(after->switches - before->switches, 10u);
+  EXPECT_GE(after->rss_mib - before->rss_mib, 30);
+  EXPECT_GT(after->cpu_seconds, before->cpu_seconds);
+  EXPECT_EQ(after->threads, 1);
+  EXPECT_EQ(memory[kMore / 2], 1);
+}
+
+TEST(ProcessSampleTest, AnotherProcessIsSeen) {
+  const auto busy = ForkedServer::Start(
+      ForkedServer::kAnyCpu, [](const ForkedServer::UntilStopped& wait) {
+        constexpr double kSeconds = 0.02;
+        for (int i = 0; i < 10; ++i) usleep(1000);
+        while (static_cast<double>(clock()) / CLOCKS_PER_SEC < kSeconds) {
+        }
+        wait(1);
+        return 0;
+      });
+  ASSERT_TRUE(busy.ok()) << busy.status();
+  const auto sample = SampleProcess((*busy)->pid());
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_GE(sample->cpu_seconds, 0.019);
+  EXPECT_GE(sample->switches, 10u);
+  EXPECT_GT(sample->rss_mib, 0);
+}
+
+TEST(ProcessSampleTest, NoProcessIsNotFound) {
+  EXPECT_EQ(SampleProcess(1 << 30).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+// Last: it starts the threads of this process's runtime.
+TEST(EchoLauberhornTest, AnswersWithTheRequest) {
+  const auto server =
+      ForkedServer::Start(ForkedServer::kAnyCpu, &ServeLauberhorn);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const EchoClientOr client = ConnectLauberhorn((*server)->port());
+  ASSERT_TRUE(client.ok()) << client.status();
+  for (const std::size_t size : {64, 0, 1000}) {
+    const absl::Status status = (*client)->Echo(std::string(size, 'e'));
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  EXPECT_EQ((*client)->Echo(std::string(100'000, 'e')).code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace lauberhorn::bench

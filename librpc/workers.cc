@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/arrived_call.h"
@@ -18,6 +19,9 @@
 namespace lauberhorn {
 namespace {
 
+// A forced unwinding has no exception object; catching it binds a reference to
+// null, which is how it is meant to be.
+ABSL_ATTRIBUTE_NO_SANITIZE_UNDEFINED
 void RunHandler(const MethodRows& methods, ArrivedCall& call) {
   const MethodRows::Row* const row =
       methods.Find(call.method_index(), call.code());

@@ -350,10 +350,12 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
     header.message_length = entry.length;
     payload = {payloads_[call].bytes, entry.length};
     if (entry.deadline != kNever) {
-      // Rounded up: 0 would mean that there is none.
+      // Rounded up: 0 means that there is none. So it does for one that the
+      // field cannot hold (71 minutes): this end will see to it alone.
       const Nanos left = entry.deadline > now ? entry.deadline - now : 1;
-      header.remaining_us = static_cast<std::uint32_t>(std::min<Nanos>(
-          (left + kMicrosecond - 1) / kMicrosecond, ~std::uint32_t{0}));
+      const Nanos left_us = (left + kMicrosecond - 1) / kMicrosecond;
+      header.remaining_us =
+          left_us > ~std::uint32_t{0} ? 0 : static_cast<std::uint32_t>(left_us);
     }
   }
   Send(peer, header, payload);

@@ -198,7 +198,8 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
     servers_.CallEnded(target->server);
     counters_.calls_refused.Add();
     return refuse(absl::StatusCode::kResourceExhausted,
-                  "the server has too many calls in work");
+                  "the server has too many calls in work; raise "
+                  "RuntimeOptions::max_queued there");
   }
   return number;
 }

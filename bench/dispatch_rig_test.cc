@@ -30,7 +30,7 @@ class DispatchRigTest : public ::testing::Test {
 
 TEST_F(DispatchRigTest, CallsAreRunOnceInEveryWindow) {
   const nic::Counters& counters = rig_->counters();
-  for (const std::size_t window : {1, 2, 3, 8}) {
+  for (const std::size_t window : {1u, 2u, 3u, 8u}) {
     const std::uint64_t before = counters.replies_collected.value();
     rig_->Calls(200, window);
     EXPECT_EQ(counters.replies_collected.value() - before, 200u);

@@ -89,7 +89,7 @@ TEST(EchoLauberhornTest, AnswersWithTheRequest) {
   ASSERT_TRUE(server.ok()) << server.status();
   const EchoClientOr client = ConnectLauberhorn((*server)->port());
   ASSERT_TRUE(client.ok()) << client.status();
-  for (const std::size_t size : {64, 0, 1000}) {
+  for (const std::size_t size : {64u, 0u, 1000u}) {
     const absl::Status status = (*client)->Echo(std::string(size, 'e'));
     EXPECT_TRUE(status.ok()) << status;
   }

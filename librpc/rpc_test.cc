@@ -334,9 +334,9 @@ TEST_F(RpcTest, ManyThreadsGetTheirOwnAnswers) {
   std::atomic<int> right{0};
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
-      for (int number = 0; number < kCalls; ++number) {
+      for (unsigned number = 0; number < kCalls; ++number) {
         const std::string request = absl::StrCat(
-            thread, "/", number, std::string(number % 3 * 100u, '.'));
+            thread, "/", number, std::string(number % 3u * 100u, '.'));
         const absl::StatusOr<std::string> reply = Call("Echo", request);
         ASSERT_TRUE(reply.ok()) << reply.status();
         if (*reply == request) ++right;

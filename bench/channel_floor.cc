@@ -345,7 +345,7 @@ int Main(int argc, char** argv) {
     return 1;
   }
   std::printf("\nBoth sides wrote and read every byte (sum %llu).\n",
-              static_cast<unsigned long long>(read_sum + shared.floor.sum()));
+              static_cast<unsigned long long>(read_sum) + shared.floor.sum());
   std::printf("The figure is D = 2, window 1, of the %s column%s.\n",
               columns.UsesNear() ? "near" : "far",
               columns.UsesNear()

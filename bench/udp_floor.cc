@@ -79,7 +79,7 @@ absl::Status Call(EchoClient& client, int count, std::vector<double>* times) {
   const std::string payload(64, 'e');
   for (int call = 0; call < count; ++call) {
     const Clock::time_point start = Clock::now();
-    const absl::Status status = client.Echo(payload);
+    absl::Status status = client.Echo(payload);
     const std::chrono::duration<double, std::micro> time = Clock::now() - start;
     if (!status.ok()) return status;
     times->push_back(time.count());

@@ -4,29 +4,22 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "nic/backoff.h"
 #include "nic/bytes.h"
 
 namespace lauberhorn::nic {
 namespace {
 
 // A request that nobody answers is sent again after this, then after twice
-// that, and so on, up to the longest; after so many times the server is lost.
+// that, and so on; after so many times the server is lost.
 constexpr Nanos kFirstRetry = 10 * kMillisecond;
-constexpr Nanos kLongestRetry = kSecond;
 constexpr std::uint32_t kTransmissions = 12;
 
 // A call that runs is asked for once a second; so many misses and it is lost.
 constexpr Nanos kProbePeriod = kSecond;
 constexpr std::uint32_t kProbes = 5;
-
-// A server that does not answer the opening of a session this often is not
-// there (about 1.3 s); whoever waits for it is tried on at the longest
-// interval.
-constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
-constexpr std::uint32_t kOpenings = 6;
 
 // An idle session is opened anew after this: well before a server may forget
 // it.
@@ -34,12 +27,6 @@ constexpr Nanos kIdleSession = 15 * kSecond;
 
 constexpr absl::string_view kNotSent =
     "the deadline passed before the call could be sent";
-
-constexpr std::uint64_t kClientIncarnation = 4;  // purpose of the keyed hash
-
-Nanos Backoff(Nanos first, std::uint32_t tries) {
-  return std::min(first << std::min(tries, 16u), kLongestRetry);
-}
 
 std::uint32_t Microseconds(Nanos now) {
   return static_cast<std::uint32_t>(now / kMicrosecond);
@@ -50,7 +37,7 @@ std::uint32_t Microseconds(Nanos now) {
 ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
                                  const Secret& secret, WireFactory& wires,
                                  Counters& counters, Handler& handler)
-    : incarnation_(KeyedHash(secret, {kClientIncarnation})),
+    : incarnation_(KeyedHash(secret, {kHashOfClient})),
       wires_(wires),
       counters_(counters),
       handler_(handler),
@@ -65,54 +52,6 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
     peer.generation = 0;
     peer.state = kUnused;
   }
-}
-
-absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
-  if (wire_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Open();
-    if (!wire.ok()) return wire.status();
-    wire_ = *std::move(wire);
-  }
-  const auto unused =
-      std::find_if(peers_.begin(), peers_.end(),
-                   [](const Peer& peer) { return peer.state == kUnused; });
-  if (unused == peers_.end()) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "this process talks to ", peers_.size(), " servers already"));
-  }
-  Peer& peer = *unused;
-  peer.address = address;
-  peer.state = kClosed;
-  ++peer.generation;
-  peer.first = peer.last = kNone;
-  peer.in_flight = 0;
-  return lh_handle(unused - peers_.begin(), peer.generation);
-}
-
-absl::Status ClientTransport::Disconnect(std::uint64_t handle, Nanos now) {
-  Peer* const peer = FindPeer(handle);
-  if (peer == nullptr) return absl::NotFoundError("no such peer");
-  const std::uint32_t index = lh_handle_index(handle);
-  const bool ready = peer->state == kReady;
-  Close(*peer);
-  for (std::uint32_t call = 0; call < calls_.size(); ++call) {
-    if (calls_[call].state != kFree && calls_[call].peer == index) {
-      Cancel(call, now);
-    }
-  }
-  if (ready) SendClose(*peer);
-  peer->state = kUnused;
-  timers_.Clear(PeerTimer(index));
-  return absl::OkStatus();
-}
-
-ClientTransport::Peer* ClientTransport::FindPeer(std::uint64_t handle) {
-  const std::uint32_t index = lh_handle_index(handle);
-  if (index >= peers_.size() || peers_[index].state == kUnused ||
-      peers_[index].generation != lh_handle_generation(handle)) {
-    return nullptr;
-  }
-  return &peers_[index];
 }
 
 void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
@@ -174,132 +113,12 @@ void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
       entry.previous;
 }
 
-void ClientTransport::Close(Peer& peer) {
-  if (peer.state == kReady) by_token_.erase(peer.token);
-  peer.state = kClosed;
-}
-
-void ClientTransport::SendClose(const Peer& peer) {
-  lh_packet header = {};
-  header.type = LH_PACKET_CLOSE;
-  header.token = peer.token;
-  Send(peer, header, {});
-}
-
 void ClientTransport::Send(const Peer& peer, const lh_packet& header,
                            absl::Span<const std::uint8_t> payload) {
   std::uint8_t bytes[LH_PACKET_MAX];
   const std::size_t size = SealPacket(header, payload, bytes);
   counters_.packets_sent.Add();
   wire_->Send(peer.address, {bytes, size});
-}
-
-void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
-  Peer& peer = peers_[index];
-  peer.number = ++sessions_ << 16 | index;
-  peer.attempts = 0;
-  peer.open = {};
-  peer.open.client = incarnation_;
-  peer.open.number = peer.number;
-  peer.state = kHello;
-  SendOpening(index, now);
-}
-
-void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
-  const Peer& peer = peers_[index];
-  lh_packet header = {};
-  header.type = peer.state == kHello ? LH_PACKET_HELLO : LH_PACKET_OPEN;
-  std::uint8_t payload[sizeof(peer.open)];
-  std::memcpy(payload, &peer.open, sizeof(peer.open));
-  Send(peer, header, payload);
-  timers_.Set(PeerTimer(index),
-              now + Backoff(kFirstOpeningRetry, peer.attempts));
-}
-
-void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
-  Peer& peer = peers_[index];
-  ++peer.attempts;
-  if (peer.attempts == kOpenings) counters_.sessions_failed.Add();
-  if (peer.attempts >= kOpenings) {
-    const std::string why = absl::StrCat(
-        "no answer from ", peer.address.ToString(), "; is the server running?");
-    for (std::uint32_t at = peer.first; at != kNone;) {
-      const std::uint32_t call = at;
-      at = calls_[call].next;
-      if (!calls_[call].wait_for_ready) {
-        Fail(call, absl::StatusCode::kUnavailable, why);
-      }
-    }
-  }
-  if (peer.first == kNone) {
-    peer.state = kClosed;
-    return;
-  }
-  // A cookie that is not accepted is of a server that is gone: begin again.
-  peer.state = kHello;
-  counters_.retransmissions.Add();
-  SendOpening(index, now);
-}
-
-ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,
-                                                    const Address& from,
-                                                    lh_open* open) {
-  const absl::optional<lh_open> parsed = ParseOpen(packet);
-  if (!parsed.has_value() || parsed->client != incarnation_) {
-    counters_.packets_malformed.Add();
-    return nullptr;
-  }
-  *open = *parsed;
-  const auto index = static_cast<std::uint32_t>(open->number & 0xffff);
-  if (index >= peers_.size() ||
-      (peers_[index].state != kHello && peers_[index].state != kOpening) ||
-      peers_[index].number != open->number) {
-    counters_.packets_stale.Add();
-    return nullptr;
-  }
-  if (!(peers_[index].address == from)) {
-    counters_.packets_wrong_address.Add();
-    return nullptr;
-  }
-  return &peers_[index];
-}
-
-void ClientTransport::OnCookie(const Packet& packet, const Address& from,
-                               Nanos now) {
-  lh_open open;
-  Peer* const peer = FindOpening(packet, from, &open);
-  if (peer == nullptr) return;
-  if (peer->state != kHello) {
-    counters_.packets_stale.Add();
-    return;
-  }
-  peer->open = open;
-  peer->state = kOpening;
-  SendOpening(static_cast<std::uint32_t>(peer - peers_.data()), now);
-}
-
-void ClientTransport::OnAccept(const Packet& packet, const Address& from,
-                               Nanos now) {
-  lh_open open;
-  Peer* const peer = FindOpening(packet, from, &open);
-  if (peer == nullptr) return;
-  // Also good if a timer began the opening again: this answer was on its way.
-  if (peer->open.cookie == 0 || open.server != peer->open.server ||
-      open.token == 0) {
-    counters_.packets_malformed.Add();
-    return;
-  }
-  const auto index = static_cast<std::uint32_t>(peer - peers_.data());
-  if (!by_token_.emplace(open.token, index).second) return;  // not random
-  counters_.sessions_opened.Add();
-  peer->token = open.token;
-  peer->state = kReady;
-  peer->active = now;
-  peer->granted = 0;
-  peer->free = kNoSlot;
-  Grant(index, std::max(packet.header.slots, std::uint16_t{1}));
-  timers_.Clear(PeerTimer(index));
-  Pump(index, now);
 }
 
 // Sends as many pending calls as there are free slots, if there is a session.
@@ -411,26 +230,6 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   SendAbout(call, LH_PACKET_PROBE, now);
 }
 
-void ClientTransport::Grant(std::uint32_t index, std::uint16_t slots) {
-  Peer& peer = peers_[index];
-  const std::uint16_t granted = std::min(slots, kMaxSessionSlots);
-  if (granted <= peer.granted) return;
-  // The lowest first: their lines are warm at the server.
-  for (std::uint16_t number = granted; number > peer.granted; --number) {
-    const auto slot = static_cast<std::uint16_t>(number - 1);
-    SlotOf(index, slot).sequence = 0;
-    FreeSlot(index, slot);
-  }
-  peer.granted = granted;
-}
-
-void ClientTransport::FreeSlot(std::uint32_t peer, std::uint16_t number) {
-  Slot& slot = SlotOf(peer, number);
-  slot.call = kNone;
-  slot.next = peers_[peer].free;
-  peers_[peer].free = number;
-}
-
 std::uint32_t ClientTransport::FindCall(const Packet& packet,
                                         std::uint32_t peer) {
   const lh_packet& header = packet.header;
@@ -495,21 +294,6 @@ void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {
     return;
   }
   End(call, header.status, packet.payload);
-}
-
-// What was sent may have run; what was not is sent in the next session.
-void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
-                                    absl::string_view why) {
-  Peer& peer = peers_[index];
-  Close(peer);
-  const std::string text =
-      absl::StrCat("the server at ", peer.address.ToString(), " ", why,
-                   "; the call may have run");
-  for (std::uint16_t number = 0; number < peer.granted; ++number) {
-    const std::uint32_t call = SlotOf(index, number).call;
-    if (call != kNone) Fail(call, absl::StatusCode::kUnavailable, text);
-  }
-  if (peer.first != kNone) StartOpening(index, now);
 }
 
 void ClientTransport::Fail(std::uint32_t call, absl::StatusCode code,

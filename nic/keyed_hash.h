@@ -20,6 +20,15 @@ namespace lauberhorn::nic {
 
 using Secret = std::array<std::uint8_t, 32>;
 
+// What a hash is for: the first of its values, so that the same other values
+// never mean two things.
+enum HashOf : std::uint64_t {
+  kHashOfServer = 1,  // incarnations
+  kHashOfCookie = 2,
+  kHashOfToken = 3,
+  kHashOfClient = 4,
+};
+
 // The first 64 bits of HMAC-SHA-256 over the values. For opening sessions, not
 // for every packet: it costs about a microsecond.
 std::uint64_t KeyedHash(const Secret& secret,

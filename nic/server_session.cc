@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+// The sessions of ServerTransport: how they are opened, which slots they get,
+// which one makes room for another, and how they end.
+
+#include <cstring>
+#include <vector>
+
+#include "nic/server_transport.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+// How long a client may take to return a cookie.
+constexpr Nanos kCookieLife = 10 * kSecond;
+
+// A session may make room for another when it has been idle for longer than any
+// client sends a call again without an answer.
+constexpr Nanos kEvictAfter = 30 * kSecond;
+
+}  // namespace
+
+// Binds the client's address, incarnation and session to a time.
+std::uint64_t ServerTransport::Cookie(const Address& from,
+                                      const lh_open& open) const {
+  std::uint64_t ip[2];
+  std::memcpy(ip, from.raw().ip, sizeof(ip));
+  const std::uint64_t rest =
+      std::uint64_t{from.raw().scope} << 16 | from.port();
+  return KeyedHash(secret_, {kHashOfCookie, ip[0], ip[1], rest, open.client,
+                             open.number, open.cookie_time});
+}
+
+void ServerTransport::OnHello(const Packet& packet, const Address& from,
+                              Wire& wire, Nanos now) {
+  absl::optional<lh_open> open = ParseOpen(packet);
+  if (!open.has_value()) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  open->server = incarnation_;
+  open->cookie_time = now;
+  open->cookie = Cookie(from, *open);
+  open->token = 0;
+  SendOpen(LH_PACKET_COOKIE, *open, from, wire);
+}
+
+void ServerTransport::OnOpen(const Packet& packet, const Address& from,
+                             Wire& wire, std::uint32_t listener, Nanos now) {
+  absl::optional<lh_open> open = ParseOpen(packet);
+  if (!open.has_value()) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  if (open->server != incarnation_ || open->cookie_time > now ||
+      open->cookie_time + kCookieLife < now ||
+      open->cookie != Cookie(from, *open)) {
+    counters_.cookies_refused.Add();
+    return;
+  }
+  const OpenKey key = {open->client, open->number, from, listener};
+  std::uint32_t index;
+  if (const auto found = by_open_.find(key); found != by_open_.end()) {
+    index = found->second;  // the ACCEPT was lost
+  } else {
+    index = Allocate(now);
+    if (index == kNone) {
+      counters_.sessions_refused.Add();
+      return;
+    }
+    Session& session = sessions_[index];
+    session.token = KeyedHash(secret_, {kHashOfToken, ++opened_});
+    session.client = open->client;
+    session.number = open->number;
+    session.peer = from;
+    session.wire = &wire;
+    session.listener = listener;
+    session.running = 0;
+    ClearSlots(index, 0);
+    by_token_.emplace(session.token, index);
+    by_open_.emplace(key, index);
+    counters_.sessions_accepted.Add();
+  }
+  sessions_[index].active = now;
+  open->token = sessions_[index].token;
+  SendOpen(LH_PACKET_ACCEPT, *open, from, wire);
+}
+
+void ServerTransport::Grow(std::uint32_t index) {
+  const std::uint16_t before = slots_.granted(index);
+  if (!slots_.Grow(index)) return;
+  counters_.sessions_grown.Add();
+  ClearSlots(index, before);
+}
+
+void ServerTransport::ClearSlots(std::uint32_t index, std::uint16_t from) {
+  for (std::uint16_t number = from; number < slots_.granted(index); ++number) {
+    Slot& slot = slots_.At(index, number);
+    slot.state = Slot::kUnused;
+    slot.sequence = 0;
+  }
+}
+
+std::uint32_t ServerTransport::Allocate(Nanos now) {
+  if (free_.empty()) {
+    std::uint32_t oldest = kNone;
+    for (const auto& [token, index] : by_token_) {
+      const Session& session = sessions_[index];
+      if (session.running == 0 && session.active + kEvictAfter < now &&
+          (oldest == kNone || session.active < sessions_[oldest].active)) {
+        oldest = index;
+      }
+    }
+    if (oldest == kNone) return kNone;
+    counters_.sessions_evicted.Add();
+    Release(oldest);
+  }
+  const std::uint32_t index = free_.back();
+  free_.pop_back();
+  return index;
+}
+
+void ServerTransport::Release(std::uint32_t index) {
+  Session& session = sessions_[index];
+  for (std::uint16_t number = 0; number < slots_.granted(index); ++number) {
+    Slot& slot = slots_.At(index, number);
+    if (slot.state == Slot::kRunning) Drop(session, slot);
+  }
+  slots_.Shrink(index);
+  by_token_.erase(session.token);
+  by_open_.erase(
+      {session.client, session.number, session.peer, session.listener});
+  free_.push_back(index);
+}
+
+void ServerTransport::CloseListener(std::uint32_t listener) {
+  std::vector<std::uint32_t> gone;
+  for (const auto& [token, index] : by_token_) {
+    if (sessions_[index].listener == listener) gone.push_back(index);
+  }
+  for (const std::uint32_t index : gone) {
+    const Session& session = sessions_[index];
+    SendEnd(LH_PACKET_CLOSE, session.token, session.peer, *session.wire);
+    Release(index);
+  }
+}
+
+void ServerTransport::SendOpen(std::uint8_t type, const lh_open& open,
+                               const Address& to, Wire& wire) {
+  lh_packet header = {};
+  header.type = type;
+  header.slots = type == LH_PACKET_ACCEPT ? kSessionSlots : 0;
+  std::uint8_t payload[sizeof(open)];
+  std::memcpy(payload, &open, sizeof(open));
+  Send(header, payload, to, wire);
+}
+
+void ServerTransport::SendEnd(std::uint8_t type, std::uint64_t token,
+                              const Address& to, Wire& wire) {
+  lh_packet header = {};
+  header.type = type;
+  header.token = token;
+  header.method = incarnation_;
+  Send(header, {}, to, wire);
+}
+
+}  // namespace lauberhorn::nic

@@ -258,7 +258,10 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   switch (header.type) {
     case LH_PACKET_RESET:
       counters_.resets_received.Add();
-      return OnSessionLost(index, now, "restarted");
+      return OnSessionLost(index, now,
+                           header.method == peer.open.server
+                               ? "has forgotten this client"
+                               : "restarted");
     case LH_PACKET_CLOSE:
       return OnSessionLost(index, now, "shut down");
     case LH_PACKET_REPLY:

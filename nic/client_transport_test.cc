@@ -514,6 +514,15 @@ TEST_F(ClientTransportTest, ALostSessionFailsWhatWasSentAndKeepsWhatWasNot) {
   EXPECT_EQ(counters_.packets_stale.value(), 4u);
 }
 
+TEST_F(ClientTransportTest, AResetOfTheSameServerIsNoRestart) {
+  Call(1);
+  Accept();
+  lh_packet reset = About(LH_PACKET_RESET, Only(LH_PACKET_CALL).header);
+  reset.method = kServer;
+  Say(reset);
+  ExpectEnded(0, 1, kUnavailable, "forgotten this client; the call may have");
+}
+
 TEST_F(ClientTransportTest, LateAndRepeatedRepliesEndNothing) {
   Call(1);
   Accept();

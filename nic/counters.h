@@ -29,6 +29,7 @@ namespace lauberhorn::nic {
   X(sessions_grown, "times that a session was granted more slots")            \
   X(sessions_evicted, "idle sessions that made room for others")              \
   X(sessions_refused, "dropped: OPEN while no session is idle")               \
+  X(clients_lost, "sessions whose client died while calls were running")      \
   X(sessions_opened, "sessions opened to servers")                            \
   X(sessions_failed, "peers that could not be reached")                       \
   X(resets_received, "sessions that the server does not know any more")       \

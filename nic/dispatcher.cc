@@ -520,10 +520,10 @@ void Dispatcher::TakeBackLate() {
 
 // Ends.
 
-void Dispatcher::Drop(std::uint32_t call) {
+void Dispatcher::Drop(std::uint32_t call, std::uint8_t why) {
   Call& entry = calls_[call];
   entry.ended = true;
-  Flag(call, LH_CALL_CANCELLED);
+  Flag(call, why);
   Recall(call);
   if (entry.state == kQueued) {
     Unqueue(call);

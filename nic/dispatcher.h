@@ -75,9 +75,9 @@ class Dispatcher {
   // Takes a call in. Returns its number, or kNone if there is no room.
   std::uint32_t Accept(const IncomingCall& call, const MethodTarget& target);
 
-  // Nobody waits for the call any more: says so in its call word; ends it at
-  // once if no thread has it.
-  void Drop(std::uint32_t call);
+  // Nobody waits for the call any more: says why (LH_CALL_*) in its call word;
+  // ends it at once if no thread has it.
+  void Drop(std::uint32_t call, std::uint8_t why);
 
   // Messages of an endpoint on `serve`. False: it broke the contract.
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);

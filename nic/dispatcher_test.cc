@@ -433,7 +433,7 @@ TEST_F(DispatcherTest, ADeadlineOfADroppedCallEndsNothing) {
   const std::uint32_t call = Accept(1, now_ + 10);
   std::uint64_t handle;
   EXPECT_EQ(Take(0, &handle), 1u);
-  dispatcher_.Drop(call);
+  dispatcher_.Drop(call, LH_CALL_CANCELLED);
   ExpireAt(now_ + 10);
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED | LH_CALL_EXPIRED, 1));
   ASSERT_TRUE(Reply(0, handle));
@@ -445,7 +445,7 @@ TEST_F(DispatcherTest, DropEndsAQueuedCallSilently) {
   Accept(1);
   const std::uint32_t call = Accept(2, now_ + 10);
   Accept(3);
-  dispatcher_.Drop(call);
+  dispatcher_.Drop(call, LH_CALL_CANCELLED);
   EXPECT_THAT(done_, IsEmpty());
   EXPECT_THAT(servers_ended_, ElementsAre(9u));
   EXPECT_EQ(dispatcher_.Next(), kNever) << "its deadline is gone, too";
@@ -468,7 +468,7 @@ TEST_F(DispatcherTest, DropTellsTheThreadThatHasTheCall) {
   std::uint64_t handle;
   EXPECT_EQ(Take(0, &handle), 1u);
   EXPECT_EQ(CallWord(call), lh_handle(0, 1));
-  dispatcher_.Drop(call);
+  dispatcher_.Drop(call, LH_CALL_CANCELLED);
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED, 1));
   EXPECT_THAT(servers_ended_, IsEmpty()) << "it is in work until it replies";
   EXPECT_TRUE(Reply(0, handle, "for nobody"));
@@ -721,7 +721,7 @@ TEST_F(DispatcherTest, ADeadlineThatPassesInALaneSparesTheHandler) {
 
 TEST_F(DispatcherTest, ADropInALaneSparesTheHandler) {
   ASSERT_TRUE(Empty(0));
-  dispatcher_.Drop(Accept(1));
+  dispatcher_.Drop(Accept(1), LH_CALL_CANCELLED);
   EXPECT_EQ(Take(0), 0u);
   EXPECT_THAT(servers_ended_, ElementsAre(9u));
   Accept(2);
@@ -946,7 +946,7 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
         } else if (!open.empty()) {
           // A call that has not ended, of which nobody wants to hear any more.
           const std::uint32_t victim = *open.begin();
-          dispatcher_.Drop(numbers[victim]);
+          dispatcher_.Drop(numbers[victim], LH_CALL_CANCELLED);
           open.erase(victim);
           dropped.insert(victim);
         }

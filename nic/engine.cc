@@ -38,6 +38,7 @@ Nanos Engine::Poll(Nanos now) {
   bool busy = PollWires();
   busy = PollChannels() || busy;
   client_transport_.Expire(now);
+  server_transport_.Expire(now);
   dispatcher_.Expire();
   dispatcher_.Dispatch();
   if (closing_) FinishClosedServers();
@@ -46,7 +47,8 @@ Nanos Engine::Poll(Nanos now) {
   channels_.FlushWakes(waker_);
   FlushWires();
   if (busy) return now;
-  return std::min({client_transport_.Next(), dispatcher_.Next(),
+  return std::min({client_transport_.Next(), server_transport_.Next(),
+                   dispatcher_.Next(),
                    waiting ? now + kRetryCompletion : kNever});
 }
 
@@ -204,7 +206,9 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
   return number;
 }
 
-void Engine::OnCallDropped(std::uint32_t call) { dispatcher_.Drop(call); }
+void Engine::OnCallDropped(std::uint32_t call, std::uint8_t why) {
+  dispatcher_.Drop(call, why);
+}
 
 void Engine::OnCallDone(const ReplyTo& to, std::uint8_t status,
                         absl::Span<const std::uint8_t> payload) {

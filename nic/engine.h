@@ -76,7 +76,7 @@ class Engine final : private ServerTransport::Handler,
 
   // Handlers of the layers below.
   std::uint32_t OnCall(const IncomingCall& call) override;
-  void OnCallDropped(std::uint32_t call) override;
+  void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
   void OnCallEnded(std::uint32_t call, std::uint8_t status,
                    absl::Span<const std::uint8_t> payload) override;
   void OnCallDone(const ReplyTo& to, std::uint8_t status,

@@ -145,7 +145,10 @@ class EngineTest : public ::testing::Test {
   // One turn of everything; time goes on to the next thing that is due.
   void Step() {
     network_.Advance(now_);
-    Nanos next = std::min(client_->engine().Poll(now_), network_.Next());
+    Nanos next = network_.Next();
+    if (client_ != nullptr) {
+      next = std::min(next, client_->engine().Poll(now_));
+    }
     if (server_ != nullptr) {
       next = std::min(next, server_->engine().Poll(now_));
     }
@@ -258,6 +261,29 @@ TEST_F(EngineTest, ACancelledCallEndsOnceAndTheHandlerIsTold) {
   const TakenMessage reply = Await(client_->call(1));
   EXPECT_EQ(reply.header.call, Handle(0, 2));
   EXPECT_EQ(reply.payload, "B");
+}
+
+TEST_F(EngineTest, AHandlerLearnsThatItsClientDied) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  client_.reset();
+  const Nanos died = now_;
+  for (Nanos next = now_; next != kNever;) {
+    now_ = next;
+    next = server_->engine().Poll(now_);
+  }
+  EXPECT_LE(now_, died + 7 * kSecond);
+  EXPECT_EQ(server_->engine().counters().clients_lost.value(), 1u);
+  EXPECT_EQ(
+      server_->region().call_word(lh_handle_index(call.header.call))->word,
+      lh_handle(LH_CALL_PEER_DEAD, lh_handle_generation(call.header.call)));
+  // The thread serves on.
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "late"));
+  client_ = std::make_unique<Node>(network_, 2, 3);
+  peer_ = client_->Connect(now_);
+  ASSERT_TRUE(PutCall(Handle(0), "b"));
+  EXPECT_EQ(Await(server_->serve(2)).payload, "b");
 }
 
 TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {

@@ -81,7 +81,7 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     by_open_.emplace(key, index);
     counters_.sessions_accepted.Add();
   }
-  sessions_[index].active = now;
+  sessions_[index].heard = sessions_[index].active = now;
   open->token = sessions_[index].token;
   SendOpen(LH_PACKET_ACCEPT, *open, from, wire);
 }
@@ -113,18 +113,18 @@ std::uint32_t ServerTransport::Allocate(Nanos now) {
     }
     if (oldest == kNone) return kNone;
     counters_.sessions_evicted.Add();
-    Release(oldest);
+    Release(oldest, LH_CALL_CANCELLED);
   }
   const std::uint32_t index = free_.back();
   free_.pop_back();
   return index;
 }
 
-void ServerTransport::Release(std::uint32_t index) {
+void ServerTransport::Release(std::uint32_t index, std::uint8_t why) {
   Session& session = sessions_[index];
   for (std::uint16_t number = 0; number < slots_.granted(index); ++number) {
     Slot& slot = slots_.At(index, number);
-    if (slot.state == Slot::kRunning) Drop(session, slot);
+    if (slot.state == Slot::kRunning) Drop(index, slot, why);
   }
   slots_.Shrink(index);
   by_token_.erase(session.token);
@@ -141,7 +141,7 @@ void ServerTransport::CloseListener(std::uint32_t listener) {
   for (const std::uint32_t index : gone) {
     const Session& session = sessions_[index];
     SendEnd(LH_PACKET_CLOSE, session.token, session.peer, *session.wire);
-    Release(index);
+    Release(index, LH_CALL_CANCELLED);
   }
 }
 

@@ -2,10 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/server_transport.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lauberhorn::nic {
 namespace {
+
+// A client that has running calls and says nothing for so long is dead. It asks
+// for them once a second, and gives up itself after five misses.
+constexpr Nanos kClientSilence = 6 * kSecond;
 
 std::uint32_t Microseconds(Nanos now) {
   return static_cast<std::uint32_t>(now / kMicrosecond);
@@ -30,6 +35,7 @@ ServerTransport::ServerTransport(std::uint32_t sessions, const Secret& secret,
       sessions_(sessions),
       slots_(sessions, kSpareSlots) {
   free_.reserve(sessions);
+  busy_.reserve(sessions);
   for (std::uint32_t index = sessions; index > 0; --index) {
     free_.push_back(index - 1);
   }
@@ -66,7 +72,7 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
     counters_.packets_malformed.Add();
     return;
   }
-  session.active = now;
+  session.heard = session.active = now;
   switch (header.type) {
     case LH_PACKET_CALL:
       return OnCall(packet, index, now);
@@ -75,7 +81,7 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
     case LH_PACKET_CANCEL:
       return OnCancel(packet, index);
     default:
-      return Release(index);  // LH_PACKET_CLOSE
+      return Release(index, LH_CALL_CANCELLED);  // LH_PACKET_CLOSE
   }
 }
 
@@ -108,12 +114,11 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   }
   if (slot.state == Slot::kRunning) {
     counters_.calls_superseded.Add();
-    Drop(session, slot);
+    Drop(index, slot, LH_CALL_CANCELLED);
   }
   slot.sequence = header.sequence;
   slot.sent_us = header.sent_us;
-  slot.state = Slot::kRunning;
-  ++session.running;
+  StartRunning(index, slot, now);
   counters_.calls_arrived.Add();
   if (session.running == slots_.granted(index)) {
     Grow(index);
@@ -153,13 +158,12 @@ void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
 }
 
 void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index) {
-  Session& session = sessions_[index];
   Slot& slot = slots_.At(index, packet.header.slot);
   if (packet.header.sequence != slot.sequence) {
     counters_.packets_stale.Add();
     return;
   }
-  if (slot.state == Slot::kRunning) Drop(session, slot);
+  if (slot.state == Slot::kRunning) Drop(index, slot, LH_CALL_CANCELLED);
 }
 
 void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
@@ -176,16 +180,50 @@ void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
   if (!payload.empty()) {
     std::memcpy(slot.reply, payload.data(), payload.size());
   }
-  --session.running;
+  StopRunning(to.session);
   session.active = now;
   SendSlot(to.session, to.slot, LH_PACKET_REPLY, payload, now);
 }
 
+void ServerTransport::StartRunning(std::uint32_t index, Slot& slot, Nanos now) {
+  slot.state = Slot::kRunning;
+  Session& session = sessions_[index];
+  if (session.running++ > 0) return;
+  if (busy_.empty()) look_ = now + kClientSilence;
+  session.busy_at = static_cast<std::uint32_t>(busy_.size());
+  busy_.push_back(index);
+}
+
+void ServerTransport::StopRunning(std::uint32_t index) {
+  Session& session = sessions_[index];
+  if (--session.running > 0) return;
+  const std::uint32_t last = busy_.back();
+  busy_[session.busy_at] = last;
+  sessions_[last].busy_at = session.busy_at;
+  busy_.pop_back();
+}
+
 // The call goes on, but its reply has no place to go to.
-void ServerTransport::Drop(Session& session, Slot& slot) {
+void ServerTransport::Drop(std::uint32_t index, Slot& slot, std::uint8_t why) {
   slot.state = Slot::kUnused;
-  --session.running;
-  handler_.OnCallDropped(slot.call);
+  StopRunning(index);
+  handler_.OnCallDropped(slot.call, why);
+}
+
+void ServerTransport::Expire(Nanos now) {
+  if (Next() > now) return;
+  look_ = kNever;
+  // From the end: who leaves is replaced by one that was looked at.
+  for (std::size_t at = busy_.size(); at > 0; --at) {
+    const std::uint32_t index = busy_[at - 1];
+    const Nanos dead = sessions_[index].heard + kClientSilence;
+    if (dead > now) {
+      look_ = std::min(look_, dead);
+      continue;
+    }
+    counters_.clients_lost.Add();
+    Release(index, LH_CALL_PEER_DEAD);
+  }
 }
 
 void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,

@@ -13,6 +13,10 @@
 // call that runs is answered ACCEPTED, of one that ended with its kept reply; a
 // higher sequence in a slot ends the lower.
 //
+// A client asks for its running calls once a second. If nothing comes from it
+// for several times as long while it has some, it is dead: its calls are
+// dropped and its session is forgotten. A session without calls has no timer.
+//
 // Passive: no clock, no thread; not thread-safe. Memory for all sessions is
 // taken at construction.
 #ifndef LAUBERHORN_NIC_SERVER_TRANSPORT_H_
@@ -23,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi/host/process.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
@@ -61,8 +66,9 @@ class ServerTransport {
     // which is given to OnCallDropped().
     virtual std::uint32_t OnCall(const IncomingCall& call) = 0;
 
-    // Nobody waits for this call any more; a Reply() to it is ignored.
-    virtual void OnCallDropped(std::uint32_t call) = 0;
+    // Nobody waits for this call any more; a Reply() to it is ignored. `why` is
+    // for its call word: LH_CALL_CANCELLED or LH_CALL_PEER_DEAD.
+    virtual void OnCallDropped(std::uint32_t call, std::uint8_t why) = 0;
   };
 
   // `sessions` is how many clients there may be; the references outlive this.
@@ -79,6 +85,11 @@ class ServerTransport {
   // The end of a call: keeps and sends the reply. `status` is 0 to 16.
   void Reply(const ReplyTo& to, std::uint8_t status,
              absl::Span<const std::uint8_t> payload, Nanos now);
+
+  // Forgets the clients that have died; Next() says when to come back. Costs as
+  // much as there are sessions with running calls.
+  void Expire(Nanos now);
+  Nanos Next() const { return busy_.empty() ? kNever : look_; }
 
   // Ends all sessions that came over this wire, which is about to go.
   void CloseListener(std::uint32_t listener);
@@ -104,7 +115,9 @@ class ServerTransport {
     Wire* wire;
     std::uint32_t listener;
     std::uint32_t running;
-    Nanos active;
+    std::uint32_t busy_at;  // its place in busy_, while calls are running
+    Nanos heard;            // a packet last came
+    Nanos active;           // it was last of use: a packet or a reply
   };
   // What a client means by one session. With its address, which the cookie has
   // proved: nobody takes a name that another client is going to use.
@@ -137,8 +150,11 @@ class ServerTransport {
   void ClearSlots(std::uint32_t index, std::uint16_t from);
   // A free session, or the longest idle one; kNone if all are busy.
   std::uint32_t Allocate(Nanos now);
-  void Release(std::uint32_t index);
-  void Drop(Session& session, Slot& slot);
+  // Forgets the session; drops its running calls.
+  void Release(std::uint32_t index, std::uint8_t why);
+  void StartRunning(std::uint32_t index, Slot& slot, Nanos now);
+  void StopRunning(std::uint32_t index);
+  void Drop(std::uint32_t index, Slot& slot, std::uint8_t why);
   void SendOpen(std::uint8_t type, const lh_open& open, const Address& to,
                 Wire& wire);
   // A packet that is only a header: RESET or CLOSE.
@@ -158,6 +174,9 @@ class ServerTransport {
   std::vector<Session> sessions_;
   SlotPool<Slot> slots_;
   std::vector<std::uint32_t> free_;
+  // Sessions with running calls, and when the first of them may have died.
+  std::vector<std::uint32_t> busy_;
+  Nanos look_ = kNever;
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;
   absl::flat_hash_map<OpenKey, std::uint32_t> by_open_;
   std::uint64_t opened_ = 0;  // sessions ever, makes tokens differ

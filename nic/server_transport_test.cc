@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -90,6 +91,17 @@ class ServerTransportTest : public ::testing::Test {
     header.flags = LH_PACKET_FLAG_LAST;
     header.sent_us = sequence + 1000;
     return Say(peer, header, payload);
+  }
+
+  // Lets the time pass, while the client asks for its calls: the first ones in
+  // these sessions.
+  void PassProbing(const std::vector<std::uint64_t>& tokens, Nanos time) {
+    for (const Nanos until = now_ + time; now_ < until;) {
+      now_ = std::min(now_ + kSecond, until);
+      for (const std::uint64_t token : tokens) {
+        Say(client_, About(LH_PACKET_PROBE, token, 1));
+      }
+    }
   }
 
   static constexpr std::uint64_t kClient = 0xc11e47;
@@ -471,6 +483,7 @@ TEST_F(ServerTransportTest, CloseDropsAllCallsAndForgetsTheSession) {
   client_.Receive();
   EXPECT_TRUE(Say(client_, About(LH_PACKET_CLOSE, token, 0)).empty());
   EXPECT_EQ(server_.calls[0].dropped, 1);
+  EXPECT_EQ(server_.calls[0].why, LH_CALL_CANCELLED);
   EXPECT_EQ(server_.calls[1].dropped, 0);
   EXPECT_EQ(server_.calls[2].dropped, 1);
   const std::vector<Received> answers = Call(client_, token, 1);
@@ -540,7 +553,7 @@ TEST_F(ServerTransportTest, MakesRoomOnlyFromSessionsThatAreIdleForLong) {
   EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 
   // The second is the longest idle, for the first has a call that runs.
-  now_ += 31 * kSecond;
+  PassProbing({tokens[0]}, 31 * kSecond);
   EXPECT_NE(Open(other_, 101), 0u);
   EXPECT_EQ(counters_.sessions_evicted.value(), 1u);
   EXPECT_EQ(Call(client_, tokens[1], 1).at(0).header.type, LH_PACKET_RESET);
@@ -555,9 +568,9 @@ TEST_F(ServerTransportTest, MakesRoomOnlyFromSessionsThatAreIdleForLong) {
   EXPECT_EQ(server_.calls[0].dropped, 0);
 
   // A call that is answered makes its session idle from then on.
-  now_ += 31 * kSecond;
+  PassProbing({tokens[0], tokens[2]}, 31 * kSecond);
   server_.Reply(0, 0, "done", now_);
-  now_ += 30 * kSecond;
+  PassProbing({tokens[2]}, 30 * kSecond);
   EXPECT_NE(Open(other_, 104), 0u);
   EXPECT_NE(Open(other_, 105), 0u);
   EXPECT_EQ(Open(other_, 106), 0u) << "one is idle for 30 s, one has a call";
@@ -582,6 +595,73 @@ TEST_F(ServerTransportTest, DroppedCallsDoNotKeepASessionBusy) {
   now_ += 31 * kSecond;
   EXPECT_NE(Open(other_, 100), 0u);
   EXPECT_EQ(counters_.sessions_evicted.value(), 1u);
+}
+
+TEST_F(ServerTransportTest, AClientThatDiesInACallIsForgotten) {
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1, 0);
+  Call(client_, token, 1, 1);
+  now_ += 3 * kSecond;
+  server_.Reply(1, 0, "done", now_);  // is no sign of life
+  EXPECT_EQ(client_.Receive().size(), 1u);
+  now_ += 3 * kSecond - 1;
+  server_.Poll(now_);
+  EXPECT_EQ(server_.calls[0].dropped, 0);
+  EXPECT_EQ(server_.transport().Next(), now_ + 1);
+  now_ += 1;
+  server_.Poll(now_);
+  EXPECT_EQ(server_.calls[0].dropped, 1);
+  EXPECT_EQ(server_.calls[0].why, LH_CALL_PEER_DEAD);
+  EXPECT_EQ(server_.calls[1].dropped, 0) << "it had ended";
+  EXPECT_EQ(counters_.clients_lost.value(), 1u);
+  EXPECT_EQ(server_.transport().Next(), kNever);
+  server_.Reply(0, 0, "late", now_);
+  EXPECT_TRUE(client_.Receive().empty());
+  EXPECT_EQ(Call(client_, token, 1).at(0).header.type, LH_PACKET_RESET);
+  // Its place is free again.
+  for (std::uint64_t number = 0; number < kSessions; ++number) {
+    EXPECT_NE(Open(other_, number), 0u);
+  }
+}
+
+TEST_F(ServerTransportTest, AClientThatAsksForItsCallIsAlive) {
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1);
+  for (int probe = 0; probe < 100; ++probe) {
+    now_ += 5 * kSecond;
+    const auto answers = Say(client_, About(LH_PACKET_PROBE, token, 1));
+    ASSERT_EQ(answers.size(), 1u);
+    ASSERT_EQ(answers[0].header.type, LH_PACKET_ACCEPTED);
+  }
+  server_.Reply(0, 0, "done", now_);
+  EXPECT_EQ(server_.transport().Next(), kNever)
+      << "an idle session has a timer";
+  now_ += 1000 * kSecond;
+  EXPECT_EQ(Call(client_, token, 1).at(0).header.type, LH_PACKET_REPLY);
+  EXPECT_EQ(counters_.clients_lost.value(), 0u);
+}
+
+TEST_F(ServerTransportTest, OnlyTheDeadAreForgotten) {
+  // Calls end and begin in different orders; the second client is silent.
+  std::vector<std::uint64_t> tokens;
+  for (std::uint64_t number = 0; number < kSessions; ++number) {
+    tokens.push_back(Open(number == 1 ? other_ : client_, number));
+    Call(number == 1 ? other_ : client_, tokens.back(), 1);
+    now_ += kSecond;
+  }
+  server_.Reply(0, 0, "done", now_);
+  server_.Reply(3, 0, "done", now_);
+  Call(client_, tokens[0], 2);
+  while (server_.transport().Next() < 1015 * kSecond) {
+    now_ += kSecond;
+    Say(client_, About(LH_PACKET_PROBE, tokens[0], 2));
+    Say(client_, About(LH_PACKET_PROBE, tokens[2], 1));
+  }
+  ASSERT_EQ(server_.calls.size(), kSessions + 1u);
+  for (std::size_t call = 0; call < server_.calls.size(); ++call) {
+    EXPECT_EQ(server_.calls[call].dropped, call == 1 ? 1 : 0) << call;
+  }
+  EXPECT_EQ(counters_.clients_lost.value(), 1u);
 }
 
 TEST_F(ServerTransportTest, CloseListenerTellsEachClient) {

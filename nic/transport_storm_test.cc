@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Both ends of the transport under seeded random schedules: a network that
-// loses, repeats, reorders, delays, cuts and corrupts packets; servers that
-// restart and answer late; calls with and without deadlines, cancelled and
-// disconnected. What holds in every one of them: a call ends exactly once, runs
-// at most once, and its answer is its own.
+// loses, repeats, reorders, delays, cuts and corrupts packets, and sometimes
+// all of them; servers that restart and answer late; calls with and without
+// deadlines, cancelled and disconnected. What holds in every one of them: a
+// call ends exactly once, runs at most once, and its answer is its own.
 
 #include <gtest/gtest.h>
 
@@ -46,6 +46,7 @@ struct Seen {
   std::uint64_t resets = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t dropped = 0;
+  std::uint64_t clients_lost = 0;
 };
 
 class Storm {
@@ -59,6 +60,7 @@ class Storm {
                          .truncation = Below(100),
                          .min_delay = 0,
                          .max_delay = Below(3) == 0 ? 0 : DelayBelow(kSecond)});
+    network_.set_filter([this](auto&&...) { return now_ >= dark_until_; });
     network_.Advance(now_);
     StartServer();
     Connect();
@@ -68,6 +70,7 @@ class Storm {
     for (int step = 0; step < kSteps; ++step) Step();
     // From now on the network is whole and a server is there: all must end.
     network_.set_faults({});
+    dark_until_ = now_;
     if (server_ == nullptr) StartServer();
     const Nanos limit = now_ + 100 * kSecond;
     while (OpenCalls() > 0 && now_ < limit) {
@@ -78,6 +81,8 @@ class Storm {
     Pass(10 * kSecond);
     EXPECT_EQ(client_.transport().Next(), kNever)
         << "an idle client has a timer";
+    EXPECT_EQ(server_->transport().Next(), kNever)
+        << "a server without calls has a timer";
     seen->retransmissions += client_.counters.retransmissions.value();
     seen->probes += client_.counters.probes.value();
     seen->resets += client_.counters.resets_received.value();
@@ -87,6 +92,7 @@ class Storm {
     CountServer();
     seen->duplicates += duplicates_;
     seen->dropped += dropped_;
+    seen->clients_lost += clients_lost_;
   }
 
  private:
@@ -122,7 +128,9 @@ class Storm {
       if (Below(3) == 0) {
         server_->Reply(number, kOk, payload + "!", now);
       } else {
-        answers_.emplace(now + DelayBelow(4 * kSecond), number);
+        answers_.emplace(now + (Below(8) == 0 ? Below(20) * kSecond
+                                              : DelayBelow(4 * kSecond)),
+                         number);
       }
     };
   }
@@ -130,6 +138,7 @@ class Storm {
   void CountServer() {
     if (server_ == nullptr) return;
     duplicates_ += server_->counters.calls_duplicate.value();
+    clients_lost_ += server_->counters.clients_lost.value();
     for (const TestServer::Call& call : server_->calls) {
       EXPECT_LE(call.dropped, 1);
       dropped_ += static_cast<unsigned>(call.dropped);
@@ -182,6 +191,8 @@ class Storm {
       Connect();
     } else if (what < 69) {
       StopServer();
+    } else if (what < 72) {
+      dark_until_ = now_ + Below(20) * kSecond;
     } else if (server_ == nullptr) {
       StartServer();
     }
@@ -191,6 +202,7 @@ class Storm {
 
   Nanos NextEvent() const {
     return std::min({client_.transport().Next(), network_.Next(),
+                     server_ == nullptr ? kNever : server_->transport().Next(),
                      answers_.empty() ? kNever : answers_.begin()->first});
   }
 
@@ -267,6 +279,8 @@ class Storm {
   std::uint64_t peer_ = 0;
   std::uint64_t duplicates_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t clients_lost_ = 0;
+  Nanos dark_until_ = 0;  // everything is lost
   int restarts_ = 0;
   Nanos now_ = 1000 * kSecond;
 };
@@ -289,6 +303,7 @@ TEST(TransportStormTest, EveryCallEndsOnceRunsAtMostOnceAndGetsItsAnswer) {
   EXPECT_GT(seen.resets, kSeeds / 10u);
   EXPECT_GT(seen.duplicates, 1u * kSeeds);
   EXPECT_GT(seen.dropped, 1u * kSeeds);
+  EXPECT_GT(seen.clients_lost, kSeeds / 20u);
 }
 
 }  // namespace

@@ -96,6 +96,8 @@ void TestServer::Poll(Nanos now) {
   Drain(*wire_, counters, [&](const Packet& packet, const Address& from) {
     transport_->OnPacket(packet, from, *wire_, 0, now);
   });
+  transport_->Expire(now);
+  EXPECT_GT(transport_->Next(), now) << "due things were left";
 }
 
 void TestServer::Reply(std::uint32_t call, std::uint8_t status,
@@ -114,7 +116,10 @@ std::uint32_t TestServer::OnCall(const IncomingCall& call) {
   return number;
 }
 
-void TestServer::OnCallDropped(std::uint32_t call) { ++calls.at(call).dropped; }
+void TestServer::OnCallDropped(std::uint32_t call, std::uint8_t why) {
+  ++calls.at(call).dropped;
+  calls.at(call).why = why;
+}
 
 TestClient::TestClient(MemoryNetwork& network, const Address& host,
                        std::uint32_t calls, std::uint32_t peers,

@@ -66,12 +66,13 @@ class TestServer final : private ServerTransport::Handler {
     Nanos deadline;
     std::string payload;
     int dropped = 0;
+    std::uint8_t why = 0;  // it was dropped
   };
 
   TestServer(MemoryNetwork& network, const Address& address,
              std::uint32_t sessions, const Secret& secret);
 
-  // Handles all packets that have arrived.
+  // Handles all packets that have arrived, then what is due.
   void Poll(Nanos now);
   void Reply(std::uint32_t call, std::uint8_t status, absl::string_view text,
              Nanos now);
@@ -86,7 +87,7 @@ class TestServer final : private ServerTransport::Handler {
 
  private:
   std::uint32_t OnCall(const IncomingCall& call) override;
-  void OnCallDropped(std::uint32_t call) override;
+  void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
 
   std::unique_ptr<Wire> wire_;
   std::unique_ptr<ServerTransport> transport_;

@@ -82,8 +82,12 @@ Channel::Channel(__u32 slots) {
   };
   host.out = nic_out = view(out);
   host.in = nic_in = view(in);
-  host.bell = {&shared.state.watched, &shared.info.asleep, &shared.bell.bits[0],
-               1, 1};
+  host.bell = {&shared.state.watched,
+               &shared.info.asleep,
+               &shared.state.backlog,
+               &shared.bell.bits[0],
+               1,
+               1};
 }
 
 Channel channel_of_2(2);

@@ -31,6 +31,8 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
   channel.bell.watched =
       &attachment.At<lh_channel_state>(layout.state)->watched;
   channel.bell.asleep = &attachment.At<lh_info>(0)->asleep;
+  channel.bell.backlog =
+      &attachment.At<lh_channel_state>(layout.state)->backlog;
   lh_bell_line* const lines =
       attachment.At<lh_bell_line>(attachment.process->bell);
   channel.bell.bits =

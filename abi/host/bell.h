@@ -17,6 +17,14 @@
  *
  * The pair is lh_light_fence() and lh_heavy_fence(). Where the heavy one reaches
  * the host's CPU (LH_FEATURE_ASYMMETRIC_FENCE) the light one costs nothing.
+ *
+ * The other direction needs a ring as well: a NIC that found no room in an `in`
+ * lane is told by nobody when the host has made some. It says so in `backlog`,
+ * looks at the lane while it is awake, and once more before it sleeps. A host that
+ * has taken all there was looks at `backlog` before it sleeps:
+ *
+ *   host: word = FREE;  light fence;  load backlog; load asleep
+ *   NIC:  backlog = 1;  asleep = 1;  heavy fence;  load word
  */
 #ifndef LH_HOST_BELL_H
 #define LH_HOST_BELL_H
@@ -27,6 +35,7 @@
  * struct lh_bell - the host's view of what it needs after a put
  * @watched: of the channel's struct lh_channel_state
  * @asleep: of the information page
+ * @backlog: of the channel's struct lh_channel_state
  * @bits: the word of the bell lines that holds the channel's bit
  * @mask: that bit
  * @asymmetric: whether LH_FEATURE_ASYMMETRIC_FENCE is set
@@ -34,6 +43,7 @@
 struct lh_bell {
 	__u64 *watched;
 	__u64 *asleep;
+	__u64 *backlog;
 	__u64 *bits;
 	__u64 mask;
 	int asymmetric;
@@ -67,6 +77,18 @@ static inline int lh_bell_after_put(const struct lh_bell *bell)
 }
 
 /**
+ * lh_bell_before_sleep() - host: what must precede every sleep on an `in` lane
+ * @bell: the channel's bell
+ *
+ * Return: true if the caller has to ring the NIC, which has more for this lane.
+ */
+static inline int lh_bell_before_sleep(const struct lh_bell *bell)
+{
+	lh_light_fence(bell->asymmetric);
+	return lh_load_acquire(bell->backlog) && lh_load_acquire(bell->asleep);
+}
+
+/**
  * lh_bell_take() - NIC: the channels that were marked, and mark them no more
  * @bits: a word of the bell lines
  *
@@ -88,7 +110,8 @@ static inline __u64 lh_bell_take(__u64 *bits)
  *
  * To be called after `watched` was cleared (of any number of channels) or
  * `asleep` was set. The NIC must then look once more at each of these lanes, or
- * at all watched lanes and all bell lines, before it leaves.
+ * at all watched lanes, all bell lines, and the next slot of each lane with a
+ * `backlog`, before it leaves.
  */
 static inline void lh_bell_leave(int asymmetric)
 {

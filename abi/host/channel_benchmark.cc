@@ -17,7 +17,7 @@ struct Channel {
 	{
 		host.out = nic_out = View(out, slots);
 		host.in = nic_in = View(in, slots);
-		host.bell = { &watched, &asleep, &bits, 1, 1 };
+		host.bell = { &watched, &asleep, &backlog, &bits, 1, 1 };
 	}
 
 	static lh_lane View(lh_line *lines, __u32 slots)
@@ -33,6 +33,7 @@ struct Channel {
 	alignas(128) lh_line in[8] = {};
 	__u64 watched = 1;
 	__u64 asleep = 0;
+	__u64 backlog = 0;
 	__u64 bits = 0;
 	lh_channel host = {};
 	lh_lane nic_out = {};

@@ -48,7 +48,11 @@ void RingNobody(void *)
 	lh_channel channel = {};
 	channel.out = out;
 	channel.in = in;
-	channel.bell = { &memory->watched, &memory->asleep, &memory->bits, 1,
+	channel.bell = { &memory->watched,
+			 &memory->asleep,
+			 &memory->backlog,
+			 &memory->bits,
+			 1,
 			 0 };
 	const lh_waiter waiter = { SpinOften, SleepOnFutex, RingNobody,
 				   &random };

@@ -169,8 +169,12 @@ class Host
 		StressMemory *memory = &world->memory;
 		channel_.out = ViewOf(memory, LH_LANE_OUT, world->slots);
 		channel_.in = ViewOf(memory, LH_LANE_IN, world->slots);
-		channel_.bell = { &memory->watched, &memory->asleep,
-				  &memory->bits, 1, world->asymmetric };
+		channel_.bell = { &memory->watched,
+				  &memory->asleep,
+				  &memory->backlog,
+				  &memory->bits,
+				  1,
+				  world->asymmetric };
 		rings_ = &memory->rings;
 		waiter_ = { Spin, Sleep, Ring, this };
 	}

@@ -52,7 +52,8 @@ class ChannelTest : public ::testing::TestWithParam<__u32>
 		channel_.in = View(in_, slots);
 		nic_out_ = channel_.out;
 		nic_in_ = channel_.in;
-		channel_.bell = { &watched_, &asleep_, &bits_, 1ULL << 5, 0 };
+		channel_.bell = { &watched_, &asleep_,	&backlog_,
+				  &bits_,    1ULL << 5, 0 };
 		watched_ = 1;
 	}
 
@@ -105,6 +106,7 @@ class ChannelTest : public ::testing::TestWithParam<__u32>
 	lh_line in_[8] = {};
 	__u64 watched_ = 0;
 	__u64 asleep_ = 0;
+	__u64 backlog_ = 0;
 	__u64 bits_ = 0;
 	int rings_ = 0;
 	lh_channel channel_ = {};

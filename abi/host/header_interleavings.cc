@@ -68,6 +68,8 @@ constexpr SeededFault kFaults[] = {
 	  Misuse::kLookBeforeBits },
 	{ "flag after the last look", Fault::kNone, Misuse::kSleepBeforeFlag },
 	{ "no look at the flags after a put", Fault::kNone, Misuse::kNoBell },
+	{ "no look at the backlog before a sleep", Fault::kNone,
+	  Misuse::kNoLookAtBacklog },
 	{ "parked thread is not woken", Fault::kNone, Misuse::kNoWake },
 	{ "thread goes though the close failed", Fault::kNone,
 	  Misuse::kCloseAndForget },

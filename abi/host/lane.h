@@ -41,13 +41,15 @@ LH_FIELD(lh_channel_layout, reserved, 44);
 struct lh_channel_state {
 	__u64 watched; /* w: NIC; r: host; o: fences of bell.h; 0 or 1 */
 	__u64 quarantine; /* w: NIC; r: host; o: release; LH_QUARANTINE_* */
-	__u64 reserved[14]; /* w: nobody; r: nobody; o: none; zero */
+	__u64 backlog; /* w: NIC; r: host; o: fences of bell.h; 0 or 1 */
+	__u64 reserved[13]; /* w: nobody; r: nobody; o: none; zero */
 };
 
 LH_SIZE(lh_channel_state, 128);
 LH_FIELD(lh_channel_state, watched, 0);
 LH_FIELD(lh_channel_state, quarantine, 8);
-LH_FIELD(lh_channel_state, reserved, 16);
+LH_FIELD(lh_channel_state, backlog, 16);
+LH_FIELD(lh_channel_state, reserved, 24);
 
 /* Why the NIC does not serve this channel any more. */
 #define LH_QUARANTINE_NONE 0

@@ -51,6 +51,7 @@ HostChannel::HostChannel(std::uint8_t* base, std::uint32_t endpoint,
   channel_.bell = {
       .watched = &state->watched,
       .asleep = const_cast<__u64*>(&info->asleep),
+      .backlog = &state->backlog,
       .bits = &bell[layout.bell / LH_BELL_BITS]
                    .bits[layout.bell % LH_BELL_BITS / 64],
       .mask = std::uint64_t{1} << layout.bell % 64,

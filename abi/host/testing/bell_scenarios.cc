@@ -3,8 +3,8 @@
 
 // Scenarios of an `out` lane and the bell: put and collect with a NIC that
 // watches, that stops watching, that sleeps, that does both; with full fences
-// on both sides and with the asymmetric pair; and two threads that ring one
-// bell.
+// on both sides and with the asymmetric pair; two threads that ring one bell;
+// and a NIC that sleeps with more messages than an `in` lane has room for.
 
 #include "channel_world.h"
 
@@ -140,6 +140,63 @@ class TwoRingOneBell : public ChannelWorld {
   }
 };
 
+// The NIC has more messages than the lane has slots, and sleeps when it cannot
+// deliver the next. The host takes all there is before it sleeps, and then
+// rings.
+class BacklogAndRing : public ChannelWorld {
+ public:
+  BacklogAndRing(int slots, Misuse misuse, int messages, bool asymmetric)
+      : ChannelWorld(1, slots, misuse),
+        messages_(messages),
+        asymmetric_(asymmetric) {}
+
+  void Start(Interleaver& search) override {
+    Reset(search, asymmetric_);
+    search.Spawn("NIC", [this] {
+      for (int i = 1; i <= messages_;) {
+        if (DeliverNic(serve(), static_cast<Word>(i)) == LH_NOT_EMPTY) {
+          LeaveNic();
+        } else {
+          ++i;
+        }
+      }
+    });
+    search.Spawn("host", [this] {
+      const lh_waiter waiter = {[](void*) { return 0; }, RingAndSleep,
+                                [](void*) {}, this};
+      for (int left = messages_; left > 0; --left) {
+        FinishHost(serve(), lh_get(&serve().host.in, &waiter));
+      }
+    });
+  }
+
+ private:
+  static int RingAndSleep(void* world, Word* word, Word parked) {
+    auto& self = *static_cast<BacklogAndRing*>(world);
+    if (!self.Misused(Misuse::kNoLookAtBacklog) &&
+        lh_bell_before_sleep(&self.serve().host.bell)) {
+      run().Ring();
+    }
+    run().Sleep(word, parked, false);
+    return 1;
+  }
+
+  void LeaveNic() {
+    lh_store_release(&memory().backlog[0], 1);
+    lh_store_release(&memory().asleep, 1);
+    lh_bell_leave(asymmetric_);
+    if (Misused(Misuse::kNoLookAfterLeave) ||
+        !lh_deliver_begin(&serve().nic_in)) {
+      run().AwaitRing();
+    }
+    lh_store_release(&memory().asleep, 0);
+    lh_store_release(&memory().backlog[0], 0);
+  }
+
+  const int messages_;
+  const bool asymmetric_;
+};
+
 }  // namespace
 
 void AddBellScenarios(int slots, Misuse misuse,
@@ -160,6 +217,9 @@ void AddBellScenarios(int slots, Misuse misuse,
     list->push_back({"put, collect, unwatched and asleep" + fences,
                      std::make_unique<PutAndRing>(
                          slots, misuse, 2, Leaving{true, true, asymmetric})});
+    list->push_back({"backlog, asleep" + fences,
+                     std::make_unique<BacklogAndRing>(slots, misuse, slots + 1,
+                                                      asymmetric)});
   }
   list->push_back({"two ring one bell" + suffix,
                    std::make_unique<TwoRingOneBell>(slots, misuse)});

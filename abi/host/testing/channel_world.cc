@@ -60,8 +60,9 @@ void ChannelWorld::Reset(Interleaver& run, bool asymmetric) {
     }
     channel.host.out = channel.nic_out = lanes[LH_LANE_OUT];
     channel.host.in = channel.nic_in = lanes[LH_LANE_IN];
-    channel.host.bell = {&memory().watched[i], &memory().asleep, &memory().bits,
-                         1ULL << i, asymmetric};
+    channel.host.bell = {
+        &memory().watched[i], &memory().asleep, &memory().backlog[i],
+        &memory().bits,       1ULL << i,        asymmetric};
     channel.out =
         AddLane(run, name + "out", LH_LANE_OUT, memory().lines[i][LH_LANE_OUT],
                 memory().overflow[i][LH_LANE_OUT], 1, slots_);
@@ -70,6 +71,7 @@ void ChannelWorld::Reset(Interleaver& run, bool asymmetric) {
                 memory().overflow[i][LH_LANE_IN], 1, slots_);
     memory().watched[i] = 1;
     run.Name(&memory().watched[i], name + "watched");
+    run.Name(&memory().backlog[i], name + "backlog");
   }
 }
 

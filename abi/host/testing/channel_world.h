@@ -31,6 +31,7 @@ enum class Misuse {
   kNoLookAfterLeave,  // the NIC leaves at once
   kLookBeforeBits,    // the NIC looks at the lane, then takes the bell's bits
   kSleepBeforeFlag,   // the NIC sets `asleep` after its last look
+  kNoLookAtBacklog,   // the host does not look at `backlog` before it sleeps
   kNoBell,            // the host does not look at the flags after a put
   kNoWake,            // the NIC forgets the wake of a parked thread
   kCloseAndForget,    // the thread goes though lh_close() failed
@@ -49,6 +50,7 @@ struct alignas(128) SharedMemory {
   lh_line lines[kMostChannels][2][kMostSlots];
   Word overflow[kMostChannels][2][kMostSlots];
   Word watched[kMostChannels];
+  Word backlog[kMostChannels];
   Word asleep;
   Word bits;
 };

@@ -53,6 +53,7 @@ struct StressMemory {
   alignas(128) lh_line in[kStressSlots];
   alignas(128) __u8 overflow[2][kStressSlots][kStressOverflow];
   alignas(128) __u64 watched;
+  __u64 backlog;
   alignas(128) __u64 asleep;
   alignas(128) __u64 bits;
   alignas(128) __u64 rings;  // counts; the low half is the NIC's futex

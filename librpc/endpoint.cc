@@ -37,8 +37,13 @@ Endpoint::Endpoint(Device& device, const lh_endpoint_layout& layout,
       call_(device.Channel(layout.call)),
       waiter_{&Spin, &Sleep, &Ring, this} {}
 
-lh_line* Endpoint::Get(lh_channel& channel) {
+void Endpoint::BeginWait(const lh_channel& channel) {
   spin_until_ = 0;
+  bell_ = &channel.bell;
+}
+
+lh_line* Endpoint::Get(lh_channel& channel) {
+  BeginWait(channel);
   return lh_get(&channel.in, &waiter_);
 }
 
@@ -57,7 +62,9 @@ int Endpoint::Spin(void* endpoint) {
 }
 
 int Endpoint::Sleep(void* endpoint, __u64* word, __u64 parked) {
-  static_cast<Endpoint*>(endpoint)->device_.Wait(word, parked);
+  const Endpoint& self = *static_cast<Endpoint*>(endpoint);
+  if (lh_bell_before_sleep(self.bell_)) self.device_.Ring();
+  self.device_.Wait(word, parked);
   return 1;
 }
 
@@ -67,7 +74,7 @@ void Endpoint::Ring(void* endpoint) {
 
 absl::StatusOr<std::uint64_t> Endpoint::Control(
     lh_command command, absl::Span<const std::uint8_t> payload) {
-  spin_until_ = 0;
+  BeginWait(call_);
   return device_.Control(call_, waiter_, command, payload);
 }
 
@@ -156,6 +163,7 @@ void Endpoint::Close() {
 absl::Status Endpoint::Reopen() {
   lh_command_handle command;
   command.handle = handle_;
+  BeginWait(call_);
   std::uint8_t payload[sizeof(command)];
   std::memcpy(payload, &command, sizeof(command));
   const std::uint64_t number =

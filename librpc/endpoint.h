@@ -80,6 +80,8 @@ class Endpoint {
   bool calling = false;
 
  private:
+  // Begins a wait on the channel.
+  void BeginWait(const lh_channel& channel);
   void PutServe(lh_kind kind, std::uint64_t call);
   void Refuse(std::uint64_t call, absl::StatusCode code,
               absl::string_view text);
@@ -92,8 +94,9 @@ class Endpoint {
   Device& device_;
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
-  std::uint64_t left_ = 0;       // the call that Leave() was said of
-  std::int64_t spin_until_ = 0;  // 0: this wait has not begun to spin
+  std::uint64_t left_ = 0;         // the call that Leave() was said of
+  std::int64_t spin_until_ = 0;    // 0: this wait has not begun to spin
+  const lh_bell* bell_ = nullptr;  // of the channel that is waited on
   lh_channel serve_;
   lh_channel call_;
   lh_waiter waiter_;

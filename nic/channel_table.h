@@ -87,6 +87,19 @@ class ChannelTable {
     return channels_[number].quarantined || IsClosed(number);
   }
 
+  // Whether a message could be delivered now.
+  bool HasRoom(std::uint32_t number) const {
+    const lh_line* const line = lh_lane_next(&channels_[number].in);
+    const unsigned state = lh_state(lh_load_acquire(&line->header.word));
+    return !channels_[number].quarantined &&
+           (state == LH_FREE || state == LH_PARKED);
+  }
+
+  // Says to the host whether messages wait for room in its `in` lane.
+  void SetBacklog(std::uint32_t number, bool backlog) {
+    lh_store_release(&channels_[number].state->backlog, backlog ? 1 : 0);
+  }
+
   // Opens the lane again that its last thread closed; false if it is not
   // closed.
   bool Reopen(std::uint32_t number) { return lh_reopen(&channels_[number].in); }

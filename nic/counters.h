@@ -54,6 +54,8 @@ namespace lauberhorn::nic {
   X(channels_quarantined, "channels that are not served any more")            \
   X(outgoing_calls, "calls of this process")                                  \
   X(outgoing_failed, "of these, ended by this engine: deadline, no server")   \
+  X(outgoing_busy, "of these, answered BUSY: too many at a time")             \
+  X(answers_waited, "answers that found no room in their lane at first")      \
   X(retransmissions, "packets sent again")                                    \
   X(probes, "questions whether a call still runs")                            \
   X(controls, "control commands")                                             \

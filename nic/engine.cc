@@ -3,7 +3,6 @@
 #include "nic/engine.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "nic/bytes.h"
 
@@ -14,9 +13,6 @@ namespace {
 // wire it is one batch.
 constexpr int kMessagesPerTurn = 16;
 
-// How soon to try again to deliver to a lane that has no room.
-constexpr Nanos kRetryCompletion = 50 * kMicrosecond;
-
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
@@ -24,12 +20,12 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
     : region_(region),
       waker_(waker),
       channels_(region, counters_),
+      answers_(region.options(), options.calls, channels_, counters_),
       servers_(wires),
       dispatcher_(region, channels_, counters_, *this),
       server_transport_(options.sessions, options.secret, counters_, *this),
       client_transport_(region.options().own_calls, options.peers,
-                        options.secret, wires, counters_, *this),
-      own_calls_(region.options().own_calls) {}
+                        options.secret, wires, counters_, *this) {}
 
 Nanos Engine::Poll(Nanos now) {
   now_ = now;
@@ -42,14 +38,21 @@ Nanos Engine::Poll(Nanos now) {
   dispatcher_.Expire();
   dispatcher_.Dispatch();
   if (closing_) FinishClosedServers();
-  const bool waiting = RetryCompletions();
+  busy = answers_.DeliverWaiting() || busy;
   channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
   FlushWires();
   if (busy) return now;
-  return std::min({client_transport_.Next(), server_transport_.Next(),
-                   dispatcher_.Next(),
-                   waiting ? now + kRetryCompletion : kNever});
+  return std::min(
+      {client_transport_.Next(), server_transport_.Next(), dispatcher_.Next()});
+}
+
+bool Engine::TryToSleep() {
+  if (!channels_.TryToSleep()) return false;
+  // What follows is after the fence there, as abi/host/bell.h wants it.
+  if (!answers_.CanDeliver()) return true;
+  channels_.Awake();
+  return false;
 }
 
 bool Engine::PollWires() {
@@ -141,38 +144,44 @@ void Engine::OnCallMessage(std::uint32_t channel) {
 
 void Engine::OnOutgoingCall(std::uint32_t channel) {
   const lh_message& header = message_.header;
-  const std::uint32_t first = region_.options().arrived_calls;
-  const std::uint32_t call = lh_handle_index(header.call) - first;
-  // aux names another endpoint for the answers, plus one. A process that leaves
-  // its answers lying starts no more calls.
-  if (completions_.size() >= own_calls_.size() || call >= own_calls_.size() ||
-      client_transport_.IsOpen(call) ||
-      header.aux > region_.options().endpoints) {
+  const std::uint32_t call =
+      lh_handle_index(header.call) - region_.options().arrived_calls;
+  // aux names another endpoint for the answers, plus one.
+  const std::uint32_t answered_on =
+      header.aux == 0
+          ? channel
+          : 2 * (header.aux - 1u) + static_cast<std::uint32_t>(Which::kCall);
+  if (call >= answers_.calls() || header.aux > region_.options().endpoints ||
+      !answers_.Take(call, header.call, answered_on)) {
     return channels_.Refuse(channel);
   }
-  own_calls_[call] = {
-      .channel = header.aux == 0 ? channel
-                                 : 2 * (header.aux - 1u) +
-                                       static_cast<std::uint32_t>(Which::kCall),
-      .handle = header.call};
+  if (answers_.WasCancelled(call)) {
+    return OnCallEnded(call,
+                       static_cast<std::uint8_t>(absl::StatusCode::kCancelled),
+                       Bytes("cancelled by this process"));
+  }
+  const Nanos deadline = header.deadline == 0 ? kNever : header.deadline;
+  // One whose deadline has passed ends at once and takes no room.
+  if (answers_.Exceeded() && deadline > now_) return answers_.Busy(call);
   client_transport_.Call(
       call,
       {.peer = header.data,
        .method = header.code,
-       .deadline = header.deadline == 0 ? kNever : header.deadline,
+       .deadline = deadline,
        .wait_for_ready = (header.flags & LH_FLAG_WAIT_FOR_READY) != 0,
        .payload = message_.bytes()},
       now_);
 }
 
 void Engine::OnCancel(std::uint32_t channel) {
+  const std::uint64_t handle = message_.header.call;
   const std::uint32_t call =
-      lh_handle_index(message_.header.call) - region_.options().arrived_calls;
-  if (call >= own_calls_.size()) return channels_.Refuse(channel);
-  // One that has ended meanwhile needs no cancelling.
-  if (client_transport_.IsOpen(call) &&
-      own_calls_[call].handle == message_.header.call) {
+      lh_handle_index(handle) - region_.options().arrived_calls;
+  if (call >= answers_.calls()) return channels_.Refuse(channel);
+  if (answers_.IsOpen(call, handle)) {
     client_transport_.Cancel(call, now_);
+  } else {
+    answers_.Cancel(call, handle);
   }
 }
 
@@ -222,43 +231,7 @@ void Engine::OnServerCallEnded(std::uint32_t server) {
 
 void Engine::OnCallEnded(std::uint32_t call, std::uint8_t status,
                          absl::Span<const std::uint8_t> payload) {
-  lh_message header = {};
-  header.kind = LH_KIND_REPLY;
-  header.call = own_calls_[call].handle;
-  header.code = status;
-  Complete(own_calls_[call].channel, header, payload);
-}
-
-void Engine::Complete(std::uint32_t channel, const lh_message& header,
-                      absl::Span<const std::uint8_t> payload) {
-  // Nothing overtakes what waits already.
-  if (completions_.empty() && channels_.Deliver(channel, header, payload)) {
-    return;
-  }
-  Completion& completion = completions_.emplace_back();
-  completion.channel = channel;
-  completion.header = header;
-  completion.length = static_cast<std::uint16_t>(payload.size());
-  if (!payload.empty()) {
-    std::memcpy(completion.payload, payload.data(), payload.size());
-  }
-}
-
-// Returns whether some are left.
-bool Engine::RetryCompletions() {
-  if (completions_.empty()) return false;
-  std::size_t kept = 0;
-  for (std::size_t at = 0; at < completions_.size(); ++at) {
-    const Completion& completion = completions_[at];
-    if (channels_.IsGone(completion.channel)) continue;
-    if (!channels_.Deliver(completion.channel, completion.header,
-                           {completion.payload, completion.length})) {
-      if (kept != at) completions_[kept] = completion;
-      ++kept;
-    }
-  }
-  completions_.resize(kept);
-  return kept > 0;
+  answers_.End(call, status, payload);
 }
 
 }  // namespace lauberhorn::nic

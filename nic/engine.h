@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "nic/answers.h"
 #include "nic/channel_table.h"
 #include "nic/client_transport.h"
 #include "nic/counters.h"
@@ -39,6 +40,8 @@ struct EngineOptions {
   Secret secret = {};             // random, and never the same twice
   std::uint32_t sessions = 1024;  // clients at a time
   std::uint32_t peers = 256;      // servers at a time
+  // Calls of the process that are accepted at a time; more are answered BUSY.
+  std::uint32_t calls = ~std::uint32_t{0};
 };
 
 class Engine final : private ServerTransport::Handler,
@@ -60,20 +63,12 @@ class Engine final : private ServerTransport::Handler,
   // Says to the processes that the engine sleeps, and looks once more. True: it
   // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
   // must follow. False: there is work.
-  bool TryToSleep() { return channels_.TryToSleep(); }
+  bool TryToSleep();
   void Awake() { channels_.Awake(); }
 
   const Counters& counters() const { return counters_; }
 
  private:
-  // A message that could not be delivered for lack of room, to be tried again.
-  struct Completion {
-    std::uint32_t channel;
-    lh_message header;
-    std::uint16_t length;
-    std::uint8_t payload[kMaxPayload];
-  };
-
   // Handlers of the layers below.
   std::uint32_t OnCall(const IncomingCall& call) override;
   void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
@@ -93,32 +88,20 @@ class Engine final : private ServerTransport::Handler,
 
   // Control commands: engine_control.cc.
   void OnControl(std::uint32_t channel);
-  absl::StatusOr<std::uint64_t> RunControl(std::uint32_t channel,
+  absl::StatusOr<std::uint64_t> RunControl(std::uint32_t place,
                                            bool* answer_later);
   absl::Status AddMethod();
   void FinishClosedServers();
-
-  // Delivers to a `call` channel, now or when there is room.
-  void Complete(std::uint32_t channel, const lh_message& header,
-                absl::Span<const std::uint8_t> payload);
-  bool RetryCompletions();
 
   Region& region_;
   Waker& waker_;
   Counters counters_;
   ChannelTable channels_;
+  Answers answers_;
   ServerTable servers_;
   Dispatcher dispatcher_;
   ServerTransport server_transport_;
   ClientTransport client_transport_;
-
-  // Of each call of the process: where its answer goes, and its handle.
-  struct OwnCall {
-    std::uint32_t channel;
-    std::uint64_t handle;
-  };
-  std::vector<OwnCall> own_calls_;
-  std::vector<Completion> completions_;
   bool closing_ = false;  // a server may have become closed
   Nanos now_ = 0;         // of this turn
   HostMessage message_;   // being handled

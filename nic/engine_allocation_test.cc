@@ -113,13 +113,14 @@ RegionOptions SmallRegion() {
   RegionOptions options;
   options.endpoints = 2;
   options.arrived_calls = 8;
-  options.own_calls = 8;
+  options.own_calls = 16;
   return options;
 }
 
 EngineOptions WithSecret(std::uint8_t secret) {
   EngineOptions options;
   options.secret.fill(secret);
+  options.calls = 3;
   return options;
 }
 
@@ -225,6 +226,40 @@ TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
     ASSERT_EQ(message.payload, request);
   }
   EXPECT_EQ(in_engines, 0u);
+}
+
+TEST(EngineAllocationTest, AnswersThatFindNoRoomAllocateNothing) {
+  const auto in = std::make_unique<Pipe>();
+  const auto out = std::make_unique<Pipe>();
+  PipeFactory wires(*in, *out, TestAddress(2, 1000), TestAddress(1, 50051));
+  Node node(1, wires);
+  // More than the lane has slots and the engine accepts: three wait, then BUSY.
+  const std::uint32_t calls = SmallRegion().slots + 4;
+  std::uint64_t in_engine = 0;
+  const auto poll = [&] {
+    const std::uint64_t before = allocations;
+    node.engine.Poll(kSecond);
+    in_engine += allocations - before;
+  };
+  TakenMessage message = {};
+  for (std::uint32_t round = 1; round <= 100; ++round) {
+    for (std::uint32_t index = 0; index < calls; ++index) {
+      lh_message call = {};
+      call.kind = LH_KIND_CALL;
+      call.call = lh_handle(SmallRegion().arrived_calls + index, round);
+      // To nobody: answered at once.
+      ASSERT_TRUE(node.call.Put(call));
+      poll();
+    }
+    for (std::uint32_t index = 0; index < calls; ++index) {
+      ASSERT_TRUE(node.call.Take(&message)) << index;
+      EXPECT_EQ(message.header.kind,
+                index < calls - 1 ? LH_KIND_REPLY : LH_KIND_BUSY);
+      poll();
+    }
+  }
+  EXPECT_EQ(node.engine.counters().answers_waited.value(), 400u);
+  EXPECT_EQ(in_engine, 0u);
 }
 
 }  // namespace

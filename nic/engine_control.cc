@@ -27,22 +27,20 @@ absl::Status Malformed() {
 }  // namespace
 
 void Engine::OnControl(std::uint32_t channel) {
+  const std::uint32_t place =
+      answers_.TakeForCommand(channel, message_.header.call);
+  if (place == Answers::kNone) return channels_.Refuse(channel);
   counters_.controls.Add();
-  const std::uint64_t command = message_.header.call;
   bool answer_later = false;
-  const absl::StatusOr<std::uint64_t> result =
-      RunControl(channel, &answer_later);
+  const absl::StatusOr<std::uint64_t> result = RunControl(place, &answer_later);
   if (answer_later) return;
-  lh_message header = {};
-  header.kind = LH_KIND_RESULT;
-  header.call = command;
-  header.code = static_cast<std::uint64_t>(result.status().code());
-  header.data = result.ok() ? *result : 0;
   const absl::string_view text = result.status().message();
-  Complete(channel, header, Bytes(text.substr(0, kMaxPayload)));
+  answers_.Result(place, static_cast<std::uint8_t>(result.status().code()),
+                  result.ok() ? *result : 0,
+                  Bytes(text.substr(0, kMaxPayload)));
 }
 
-absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
+absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
                                                  bool* answer_later) {
   lh_command_handle handle;
   lh_command_listen listen;
@@ -52,8 +50,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t channel,
 
     case LH_COMMAND_SERVER_CLOSE: {
       if (!Read(message_.bytes(), &handle)) return Malformed();
-      const absl::Status status = servers_.Close(
-          handle.handle, {.channel = channel, .command = message_.header.call});
+      const absl::Status status = servers_.Close(handle.handle, place);
       *answer_later = status.ok();
       closing_ = true;
       return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
@@ -143,18 +140,15 @@ absl::Status Engine::AddMethod() {
 
 void Engine::FinishClosedServers() {
   closing_ = false;
-  ServerTable::Closing closing;
+  std::uint32_t place;
   std::vector<std::uint32_t> listeners;
-  while (servers_.TakeClosed(&closing, &listeners)) {
+  while (servers_.TakeClosed(&place, &listeners)) {
     for (const std::uint32_t listener : listeners) {
       server_transport_.CloseListener(listener);
       servers_.RemoveListener(listener);
     }
     listeners.clear();
-    lh_message header = {};
-    header.kind = LH_KIND_RESULT;
-    header.call = closing.command;
-    Complete(closing.channel, header, {});
+    answers_.Result(place, 0, 0, {});
   }
 }
 

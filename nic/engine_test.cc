@@ -51,12 +51,14 @@ std::string Payload(const Command& command) {
 // A process and its NIC.
 class Node {
  public:
-  Node(MemoryNetwork& network, std::uint8_t host, std::uint8_t secret)
+  Node(MemoryNetwork& network, std::uint8_t host, std::uint8_t secret,
+       std::uint32_t calls = SmallRegion().own_calls)
       : memory_(SmallRegion()),
         region_(SmallRegion(), memory_.bytes()),
         wires_(network.Host(TestAddress(host))) {
     EngineOptions options;
     options.secret.fill(secret);
+    options.calls = calls;
     engine_ = std::make_unique<Engine>(options, region_, *wires_, waker_);
     region_.Ready();
     for (std::uint32_t endpoint = 0; endpoint < SmallRegion().endpoints;
@@ -286,6 +288,83 @@ TEST_F(EngineTest, AHandlerLearnsThatItsClientDied) {
   EXPECT_EQ(Await(server_->serve(2)).payload, "b");
 }
 
+TEST_F(EngineTest, ACancelMayOvertakeItsCallOnAnotherChannel) {
+  lh_message cancel = {};
+  cancel.kind = LH_KIND_CANCEL;
+  cancel.call = Handle(0);
+  ASSERT_TRUE(client_->call(2).Put(cancel));
+  for (int step = 0; step < 5; ++step) Step();
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 1u);  // CANCELLED
+  EXPECT_EQ(client_->engine().counters().packets_sent.value(), 0u);
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 0u);
+}
+
+TEST_F(EngineTest, ACallBeyondTheMostIsBusyAndMayComeAgain) {
+  client_ = std::make_unique<Node>(network_, 3, 3, /*calls=*/2);
+  peer_ = client_->Connect(now_);
+  server_->Wait(2);
+  server_->Wait(3);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  const TakenMessage first = Await(server_->serve(3));
+  const TakenMessage second = Await(server_->serve(2));
+  ASSERT_TRUE(PutCall(Handle(2), "c"));
+  const TakenMessage busy = Await(client_->call(1));
+  EXPECT_EQ(busy.header.kind, LH_KIND_BUSY);
+  EXPECT_EQ(busy.header.call, Handle(2));
+  // One that is too late needs no room.
+  ASSERT_TRUE(PutCall(Handle(3), "d", now_));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 4u);  // DEADLINE_EXCEEDED
+  ASSERT_TRUE(PutReply(*server_, 3, first.header.call, "A"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "A");
+  ASSERT_TRUE(PutCall(Handle(2), "c"));
+  const TakenMessage third = Await(server_->serve(3));
+  EXPECT_EQ(third.payload, "c");
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 0u);
+  ASSERT_TRUE(PutReply(*server_, 2, second.header.call, "B"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "B");
+}
+
+TEST_F(EngineTest, ANumberIsNotUsedAgainBeforeItsAnswerIsInTheLane) {
+  // As many as the lane has slots, and one that waits.
+  const std::uint32_t slots = SmallRegion().slots;
+  for (std::uint32_t index = 0; index <= slots; ++index) {
+    ASSERT_TRUE(PutCall(Handle(index), "too late", now_));
+    Step();
+  }
+  ASSERT_TRUE(PutCall(Handle(slots, 2), "again"));
+  ASSERT_TRUE(PutCall(Handle(0, 2), "too late", now_, 2));
+  EXPECT_EQ(Await(client_->call(2)).header.call, Handle(0, 2));
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 1u);
+  for (std::uint32_t index = 0; index <= slots; ++index) {
+    EXPECT_EQ(Await(client_->call(1)).header.call, Handle(index));
+  }
+}
+
+TEST_F(EngineTest, AnEngineSleepsOnABacklogUntilThereIsRoomForIt) {
+  const std::uint32_t slots = SmallRegion().slots;
+  for (std::uint32_t index = 0; index <= slots; ++index) {
+    ASSERT_TRUE(PutCall(Handle(index), "too late", now_));
+    Step();
+  }
+  for (int step = 0; step < 5; ++step) Step();
+  Engine& engine = client_->engine();
+  EXPECT_EQ(engine.Poll(now_), kNever) << "no timer for it";
+  ASSERT_TRUE(engine.TryToSleep());
+  const lh_bell& bell = client_->call(1).channel().bell;
+  EXPECT_TRUE(lh_bell_before_sleep(&bell)) << "the host is to ring";
+  EXPECT_FALSE(lh_bell_before_sleep(&client_->call(2).channel().bell));
+  engine.Awake();
+  EXPECT_FALSE(lh_bell_before_sleep(&bell));
+  TakenMessage taken;
+  ASSERT_TRUE(client_->call(1).Take(&taken));
+  EXPECT_FALSE(engine.TryToSleep()) << "there is room";
+  engine.Poll(now_);
+  EXPECT_TRUE(engine.TryToSleep());
+  engine.Awake();
+}
+
 TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
   server_->Wait(2);
   ASSERT_TRUE(PutCall(Handle(0), "a"));
@@ -346,6 +425,25 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   method.name_length = 10;  // but none follows
   EXPECT_EQ(node.Control(now_, LH_COMMAND_METHOD_ADD, Payload(method)).code,
             kInvalid);
+}
+
+TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {
+  lh_message command = {};
+  command.kind = LH_KIND_CONTROL;
+  command.code = LH_COMMAND_SERVER_OPEN;
+  const std::uint32_t most = SmallRegion().slots + 2;
+  for (std::uint32_t number = 1; number <= most + 5; ++number) {
+    command.call = number;
+    ASSERT_TRUE(client_->call(3).Put(command));
+    Step();
+  }
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 5u);
+  for (std::uint32_t number = 1; number <= most; ++number) {
+    EXPECT_EQ(Await(client_->call(3)).header.call, number);
+  }
+  command.call = 99;
+  ASSERT_TRUE(client_->call(3).Put(command));
+  EXPECT_EQ(Await(client_->call(3)).header.call, 99u);
 }
 
 TEST_F(EngineTest, MessagesThatBreakTheContractAreRefusedOnly) {

@@ -61,20 +61,20 @@ absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
   return local;
 }
 
-absl::Status ServerTable::Close(std::uint64_t server, const Closing& closing) {
+absl::Status ServerTable::Close(std::uint64_t server, std::uint32_t asker) {
   Server* const found = FindServer(server);
   if (found == nullptr) return absl::NotFoundError("no such server");
   found->state = Server::kClosing;
-  found->closing = closing;
+  found->asker = asker;
   return absl::OkStatus();
 }
 
-bool ServerTable::TakeClosed(Closing* closing,
+bool ServerTable::TakeClosed(std::uint32_t* asker,
                              std::vector<std::uint32_t>* listeners) {
   for (std::uint32_t index = 0; index < servers_.size(); ++index) {
     Server& server = servers_[index];
     if (server.state != Server::kClosing || server.calls != 0) continue;
-    *closing = server.closing;
+    *asker = server.asker;
     for (std::uint32_t number = 0; number < listeners_.size(); ++number) {
       if (listeners_[number].wire != nullptr &&
           listeners_[number].server == index) {

@@ -28,12 +28,6 @@ class ServerTable {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
-  // Whom to tell that a server is closed: the command that asked for it.
-  struct Closing {
-    std::uint32_t channel;
-    std::uint64_t command;
-  };
-
   explicit ServerTable(WireFactory& wires) : wires_(wires) {}
 
   ServerTable(const ServerTable&) = delete;
@@ -50,13 +44,13 @@ class ServerTable {
   absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
 
   // No new calls. The server is gone as soon as none is in work, see
-  // TakeClosed().
-  absl::Status Close(std::uint64_t server, const Closing& closing);
+  // TakeClosed(), which gives `asker` back.
+  absl::Status Close(std::uint64_t server, std::uint32_t asker);
 
-  // A server whose closing is done, if there is one: tells whom to answer and
+  // A server whose closing is done, if there is one: tells who asked for it and
   // appends to `listeners` the numbers that RemoveListener() is to be called
   // for.
-  bool TakeClosed(Closing* closing, std::vector<std::uint32_t>* listeners);
+  bool TakeClosed(std::uint32_t* asker, std::vector<std::uint32_t>* listeners);
   void RemoveListener(std::uint32_t listener) { listeners_[listener] = {}; }
 
   // Listeners are numbered from 0; some may be gone (null).
@@ -85,7 +79,7 @@ class ServerTable {
     State state = kUnused;
     std::uint32_t generation = 0;
     std::uint32_t calls = 0;
-    Closing closing = {};
+    std::uint32_t asker = 0;  // that it be closed
     absl::flat_hash_map<std::uint64_t, Method> methods;
   };
   struct Listener {

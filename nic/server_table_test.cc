@@ -87,7 +87,7 @@ TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
 
 TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
   const std::uint64_t server = table_.Open();
-  ASSERT_TRUE(table_.Close(server, {.channel = 1, .command = 2}).ok());
+  ASSERT_TRUE(table_.Close(server, 2).ok());
   for (const std::uint64_t handle : std::vector<std::uint64_t>{
            server, 0, ~std::uint64_t{0},
            lh_handle(lh_handle_index(server), lh_handle_generation(server) + 1),
@@ -96,7 +96,7 @@ TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
               absl::StatusCode::kNotFound);
     EXPECT_EQ(table_.Listen(handle, TestAddress(1, 0)).status().code(),
               absl::StatusCode::kNotFound);
-    EXPECT_EQ(table_.Close(handle, {}).code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(table_.Close(handle, 0).code(), absl::StatusCode::kNotFound);
   }
   EXPECT_EQ(table_.listener_count(), 0u);
 }
@@ -119,21 +119,20 @@ TEST_F(ServerTableTest, ClosesOnceNoCallIsInWork) {
   table_.CallStarted(lh_handle_index(server));
   table_.CallStarted(lh_handle_index(server));
 
-  ServerTable::Closing closing = {};
+  std::uint32_t asker = 0;
   std::vector<std::uint32_t> listeners;
-  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners)) << "it is open";
-  ASSERT_TRUE(table_.Close(server, {.channel = 5, .command = 6}).ok());
-  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners));
+  EXPECT_FALSE(table_.TakeClosed(&asker, &listeners)) << "it is open";
+  ASSERT_TRUE(table_.Close(server, 5).ok());
+  EXPECT_FALSE(table_.TakeClosed(&asker, &listeners));
   Find(0, 7);
   EXPECT_TRUE(closing_);
   table_.CallEnded(lh_handle_index(server));
-  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners));
+  EXPECT_FALSE(table_.TakeClosed(&asker, &listeners));
   table_.CallEnded(lh_handle_index(server));
-  ASSERT_TRUE(table_.TakeClosed(&closing, &listeners));
-  EXPECT_EQ(closing.channel, 5u);
-  EXPECT_EQ(closing.command, 6u);
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
+  EXPECT_EQ(asker, 5u);
   EXPECT_EQ(listeners, (std::vector<std::uint32_t>{0, 1}));
-  EXPECT_FALSE(table_.TakeClosed(&closing, &listeners)) << "twice";
+  EXPECT_FALSE(table_.TakeClosed(&asker, &listeners)) << "twice";
 
   // Calls that still come are refused until the listener is gone.
   EXPECT_EQ(Find(0, 7), nullptr);
@@ -150,19 +149,19 @@ TEST_F(ServerTableTest, ClosesEachOfSeveral) {
   const std::uint64_t c = table_.Open();
   ASSERT_TRUE(table_.Listen(b, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Listen(a, TestAddress(1, 101)).ok());
-  ASSERT_TRUE(table_.Close(b, {.channel = 1, .command = 2}).ok());
-  ASSERT_TRUE(table_.Close(a, {.channel = 1, .command = 1}).ok());
-  std::vector<std::uint64_t> commands;
+  ASSERT_TRUE(table_.Close(b, 2).ok());
+  ASSERT_TRUE(table_.Close(a, 1).ok());
+  std::vector<std::uint32_t> askers;
   std::vector<std::uint32_t> listeners;
-  ServerTable::Closing closing = {};
-  while (table_.TakeClosed(&closing, &listeners)) {
-    commands.push_back(closing.command);
+  std::uint32_t asker = 0;
+  while (table_.TakeClosed(&asker, &listeners)) {
+    askers.push_back(asker);
     ASSERT_EQ(listeners.size(), 1u);
-    EXPECT_EQ(listeners[0], closing.command == 1 ? 1u : 0u);
+    EXPECT_EQ(listeners[0], asker == 1 ? 1u : 0u);
     table_.RemoveListener(listeners[0]);
     listeners.clear();
   }
-  EXPECT_EQ(commands.size(), 2u);
+  EXPECT_EQ(askers.size(), 2u);
   EXPECT_TRUE(table_.AddMethod(c, 1, "/c.C/Do", 1, 2, 3).ok()) << "c is open";
 }
 
@@ -170,10 +169,10 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   const std::uint64_t old = table_.Open();
   ASSERT_TRUE(table_.AddMethod(old, 7, "/a.A/Do", 1, 2, 3).ok());
   ASSERT_TRUE(table_.Listen(old, TestAddress(1, 100)).ok());
-  ASSERT_TRUE(table_.Close(old, {}).ok());
-  ServerTable::Closing closing = {};
+  ASSERT_TRUE(table_.Close(old, 0).ok());
+  std::uint32_t asker = 0;
   std::vector<std::uint32_t> listeners;
-  ASSERT_TRUE(table_.TakeClosed(&closing, &listeners));
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
   table_.RemoveListener(0);
 
   const std::uint64_t fresh = table_.Open();
@@ -185,7 +184,7 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   EXPECT_FALSE(closing_);
   EXPECT_TRUE(table_.AddMethod(fresh, 7, "/b.B/Do", 4, 5, 6).ok());
   EXPECT_EQ(Find(0, 7)->code, 4u);
-  EXPECT_EQ(table_.Close(old, {}).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(table_.Close(old, 0).code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ lauberhorn_library(
 foreach(
   part IN
   ITEMS address
+        answers
         channel_table
         client_session
         client_transport

@@ -39,6 +39,7 @@ namespace lauberhorn::nic {
   X(calls_unimplemented, "calls of methods that the server has not")          \
   X(calls_refused, "calls answered RESOURCE_EXHAUSTED: no room")              \
   X(calls_expired, "calls whose deadline passed before they were taken")      \
+  X(calls_cancelled, "calls that the server itself ended early")              \
   X(calls_delivered, "calls given to a thread that was awake")                \
   X(calls_delivered_wake, "calls given to a thread that was parked")          \
   X(calls_queued, "calls that had to wait for a thread")                      \

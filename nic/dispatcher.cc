@@ -531,29 +531,44 @@ void Dispatcher::Drop(std::uint32_t call, std::uint8_t why) {
   }
 }
 
+void Dispatcher::Cancel(std::uint64_t handle, absl::StatusCode code,
+                        absl::string_view text) {
+  const std::uint32_t call = lh_handle_index(handle);
+  const Call& entry = calls_[call];
+  if (entry.state == kFree ||
+      entry.generation != lh_handle_generation(handle)) {
+    return;
+  }
+  counters_.calls_cancelled.Add();
+  Recall(call);
+  EndEarly(call, LH_CALL_CANCELLED, code, text);
+}
+
+void Dispatcher::EndEarly(std::uint32_t call, std::uint8_t flag,
+                          absl::StatusCode code, absl::string_view text) {
+  Call& entry = calls_[call];
+  if (entry.state == kFree) return;  // nobody waited for it any more
+  if (entry.state == kQueued) {
+    Unqueue(call);
+    return Fail(call, code, text);
+  }
+  // What the thread answers is too late.
+  Flag(call, flag);
+  if (entry.ended) return;
+  entry.ended = true;
+  handler_.OnCallDone(entry.reply_to, static_cast<std::uint8_t>(code),
+                      Bytes(text));
+}
+
 void Dispatcher::Expire() {
   std::uint32_t call;
   while (deadlines_.PopDue(now_, &call)) {
-    Call& entry = calls_[call];
     counters_.calls_expired.Add();
     Recall(call);
-    if (entry.state == kQueued) {
-      Unqueue(call);
-      Fail(call, absl::StatusCode::kDeadlineExceeded,
-           "the deadline passed while the call was queued");
-      continue;
-    }
-    // The thread learns of it from the call word; what it answers is too late.
-    Flag(call, LH_CALL_EXPIRED);
-    if (!entry.ended) {
-      entry.ended = true;
-      constexpr absl::string_view kText =
-          "the deadline passed while the handler had the call";
-      handler_.OnCallDone(
-          entry.reply_to,
-          static_cast<std::uint8_t>(absl::StatusCode::kDeadlineExceeded),
-          Bytes(kText));
-    }
+    EndEarly(call, LH_CALL_EXPIRED, absl::StatusCode::kDeadlineExceeded,
+             calls_[call].state == kQueued
+                 ? "the deadline passed while the call was queued"
+                 : "the deadline passed while the handler had the call");
   }
   if (!untaken_.empty()) TakeBackLate();
   if (first_ != kNone) RefuseStuck();

@@ -79,6 +79,11 @@ class Dispatcher {
   // ends it at once if no thread has it.
   void Drop(std::uint32_t call, std::uint8_t why);
 
+  // Ends the call of this handle for its caller, with an error: a thread that
+  // has it learns so from its call word. Nothing if it has ended.
+  void Cancel(std::uint64_t handle, absl::StatusCode code,
+              absl::string_view text);
+
   // Messages of an endpoint on `serve`. False: it broke the contract.
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);
   bool OnEmpty(std::uint32_t endpoint, const HostMessage& message);
@@ -178,6 +183,9 @@ class Dispatcher {
   void Recount(Endpoint& state);
   void Forget(std::uint32_t endpoint);
   void RefuseStuck();
+  // Ends a call that is queued, or that a thread has: this is told so.
+  void EndEarly(std::uint32_t call, std::uint8_t flag, absl::StatusCode code,
+                absl::string_view text);
   // Says to the thread that has the call that nobody waits for it.
   void Flag(std::uint32_t call, std::uint8_t flag);
   // Ends a call for its caller; frees it.

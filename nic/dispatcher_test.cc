@@ -29,7 +29,9 @@ using testing::Text;
 constexpr std::uint32_t kEndpoints = 3;
 constexpr std::uint32_t kSlots = 4;
 constexpr std::uint32_t kTable = 6;
+constexpr std::uint8_t kCancelled = 1;
 constexpr std::uint8_t kDeadlineExceeded = 4;
+constexpr absl::StatusCode kCancelCode = absl::StatusCode::kCancelled;
 
 class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
  protected:
@@ -478,6 +480,38 @@ TEST_F(DispatcherTest, DropTellsTheThreadThatHasTheCall) {
   EXPECT_EQ(Take(0), 2u) << "its thread waits again";
 }
 
+TEST_F(DispatcherTest, CancelEndsACallForItsCallerWhileAThreadHasIt) {
+  ASSERT_TRUE(Empty(0));
+  const std::uint32_t call = Accept(1);
+  std::uint64_t handle;
+  EXPECT_EQ(Take(0, &handle), 1u);
+  dispatcher_.Cancel(lh_handle(call, 2), kCancelCode, "another call");
+  EXPECT_THAT(done_, IsEmpty());
+  dispatcher_.Cancel(handle, kCancelCode, "no more");
+  dispatcher_.Cancel(handle, kCancelCode, "again");
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].status, kCancelled);
+  EXPECT_EQ(done_[0].text, "no more");
+  EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED, 1));
+  EXPECT_THAT(servers_ended_, IsEmpty()) << "its handler still runs";
+  ASSERT_TRUE(Reply(0, handle));
+  EXPECT_EQ(done_.size(), 1u) << "too late";
+  EXPECT_THAT(servers_ended_, ElementsAre(9u));
+  dispatcher_.Cancel(handle, kCancelCode, "after its end");
+  EXPECT_EQ(done_.size(), 1u);
+}
+
+TEST_F(DispatcherTest, CancelOfAQueuedCallSparesTheHandler) {
+  const std::uint32_t call = Accept(1);
+  Accept(2);
+  dispatcher_.Cancel(lh_handle(call, 1), kCancelCode, "no more");
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].text, "no more");
+  EXPECT_THAT(servers_ended_, ElementsAre(9u));
+  ASSERT_TRUE(Empty(0));
+  EXPECT_EQ(Take(0), 2u);
+}
+
 TEST_F(DispatcherTest, ForgedAndRepeatedRepliesEndNothing) {
   ASSERT_TRUE(Empty(0));
   const std::uint32_t running = Accept(1);
@@ -886,7 +920,7 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
     bool left;
   };
   std::vector<std::vector<Held>> held(kEndpoints);
-  std::set<std::uint32_t> open, dropped, expired, taken;
+  std::set<std::uint32_t> open, dropped, ended_early, taken;
   std::vector<std::uint32_t> numbers(1);  // in the table, by name
   std::uint32_t name = 0;
   std::uint32_t ended = 0;
@@ -946,7 +980,14 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
         } else if (!open.empty()) {
           // A call that has not ended, of which nobody wants to hear any more.
           const std::uint32_t victim = *open.begin();
-          dispatcher_.Drop(numbers[victim], LH_CALL_CANCELLED);
+          const std::uint32_t call = numbers[victim];
+          if (below(2) == 0) {
+            dispatcher_.Cancel(
+                lh_handle(call, lh_handle_generation(CallWord(call))),
+                kCancelCode, "");
+            break;
+          }
+          dispatcher_.Drop(call, LH_CALL_CANCELLED);
           open.erase(victim);
           dropped.insert(victim);
         }
@@ -956,9 +997,9 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
         handler_time_ = below(2) * 20 * kMicrosecond;
     }
     for (const Done& done : done_) {
-      if (done.status == kDeadlineExceeded) {
+      if (done.status == kDeadlineExceeded || done.status == kCancelled) {
         ASSERT_EQ(open.erase(done.sequence), 1u);
-        expired.insert(done.sequence);
+        ended_early.insert(done.sequence);
       } else {
         ASSERT_EQ(done.text, std::to_string(done.sequence));
         ASSERT_EQ(open.count(done.sequence), 1u);
@@ -967,19 +1008,21 @@ TEST_F(DispatcherTest, NoCallIsLostOrRunTwiceInRandomOrder) {
     done_.clear();
     for (; ended < servers_ended_.size(); ++ended) {
       const std::uint32_t which = servers_ended_[ended];
-      ASSERT_EQ(open.erase(which) + dropped.erase(which) + expired.erase(which),
-                1u);
+      ASSERT_EQ(
+          open.erase(which) + dropped.erase(which) + ended_early.erase(which),
+          1u);
       for (const auto& calls : held) {
         for (const Held& call : calls) ASSERT_NE(call.name, which);
       }
     }
-    const std::size_t left = open.size() + dropped.size() + expired.size();
+    const std::size_t left = open.size() + dropped.size() + ended_early.size();
     ASSERT_EQ(left + ended, name);
     ASSERT_LE(left, kTable);
   }
   EXPECT_GT(name, 1000u);
   EXPECT_GT(taken.size(), 400u);
   EXPECT_GT(counters_.calls_expired.value(), 100u);
+  EXPECT_GT(counters_.calls_cancelled.value(), 100u);
 }
 
 }  // namespace

@@ -175,8 +175,12 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
 
 void Engine::OnCancel(std::uint32_t channel) {
   const std::uint64_t handle = message_.header.call;
-  const std::uint32_t call =
-      lh_handle_index(handle) - region_.options().arrived_calls;
+  const std::uint32_t first = region_.options().arrived_calls;
+  if (lh_handle_index(handle) < first) {
+    return dispatcher_.Cancel(handle, absl::StatusCode::kCancelled,
+                              "the server cancelled the call");
+  }
+  const std::uint32_t call = lh_handle_index(handle) - first;
   if (call >= answers_.calls()) return channels_.Refuse(channel);
   if (answers_.IsOpen(call, handle)) {
     client_transport_.Cancel(call, now_);

@@ -173,6 +173,13 @@ class EngineTest : public ::testing::Test {
     return client_->call(endpoint).Put(header, request);
   }
 
+  bool PutCancel(Node& node, std::size_t endpoint, std::uint64_t call) {
+    lh_message header = {};
+    header.kind = LH_KIND_CANCEL;
+    header.call = call;
+    return node.call(endpoint).Put(header);
+  }
+
   bool PutReply(Node& node, std::size_t endpoint, std::uint64_t call,
                 absl::string_view reply) {
     lh_message header = {};
@@ -245,10 +252,7 @@ TEST_F(EngineTest, ACancelledCallEndsOnceAndTheHandlerIsTold) {
   server_->Wait(2);
   ASSERT_TRUE(PutCall(Handle(0), "a"));
   const TakenMessage call = Await(server_->serve(2));
-  lh_message cancel = {};
-  cancel.kind = LH_KIND_CANCEL;
-  cancel.call = Handle(0);
-  ASSERT_TRUE(client_->call(1).Put(cancel));
+  ASSERT_TRUE(PutCancel(*client_, 1, Handle(0)));
   EXPECT_EQ(Await(client_->call(1)).header.code, 1u);  // CANCELLED
   for (int step = 0; step < 10; ++step) Step();
   const std::uint32_t index = lh_handle_index(call.header.call);
@@ -289,10 +293,7 @@ TEST_F(EngineTest, AHandlerLearnsThatItsClientDied) {
 }
 
 TEST_F(EngineTest, ACancelMayOvertakeItsCallOnAnotherChannel) {
-  lh_message cancel = {};
-  cancel.kind = LH_KIND_CANCEL;
-  cancel.call = Handle(0);
-  ASSERT_TRUE(client_->call(2).Put(cancel));
+  ASSERT_TRUE(PutCancel(*client_, 2, Handle(0)));
   for (int step = 0; step < 5; ++step) Step();
   ASSERT_TRUE(PutCall(Handle(0), "a"));
   EXPECT_EQ(Await(client_->call(1)).header.code, 1u);  // CANCELLED
@@ -363,6 +364,22 @@ TEST_F(EngineTest, AnEngineSleepsOnABacklogUntilThereIsRoomForIt) {
   engine.Poll(now_);
   EXPECT_TRUE(engine.TryToSleep());
   engine.Awake();
+}
+
+TEST_F(EngineTest, AServerMayEndACallEarly) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutCancel(*server_, 4, call.header.call));
+  const TakenMessage end = Await(client_->call(1));
+  EXPECT_EQ(end.header.call, Handle(0));
+  EXPECT_EQ(end.header.code, 1u);
+  EXPECT_EQ(
+      server_->region().call_word(lh_handle_index(call.header.call))->word,
+      lh_handle(LH_CALL_CANCELLED, lh_handle_generation(call.header.call)));
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "late"));
+  ASSERT_TRUE(PutCall(Handle(0, 2), "b"));
+  EXPECT_EQ(Await(server_->serve(2)).payload, "b");
 }
 
 TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {

@@ -102,7 +102,12 @@ enum lh_kind {
 	LH_KIND_RECV = 8,
 	/* call, to the host: data more bytes may be put on this stream. */
 	LH_KIND_CREDIT = 9,
-	/* call, both ways: the call is no longer wanted. */
+	/*
+	 * call, both ways: the call is no longer wanted. To the NIC on any
+	 * channel of the process: one of its own calls, also before its CALL
+	 * has been collected from another channel; or one that it serves, whose
+	 * caller gets CANCELLED.
+	 */
 	LH_KIND_CANCEL = 10,
 	/* call, to the host: the CALL was not accepted; put it again later. */
 	LH_KIND_BUSY = 11,

@@ -11,9 +11,13 @@
 
 namespace lauberhorn {
 
-ArrivedCall::ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
-                         std::uint32_t slot, const lh_line* line)
-    : endpoint_(endpoint), attachment_(attachment), header_(line->header) {
+ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
+                         const Attachment& attachment, std::uint32_t slot,
+                         const lh_line* line)
+    : endpoint_(endpoint),
+      endpoints_(endpoints),
+      attachment_(attachment),
+      header_(line->header) {
   endpoint.serving_call = header_.call;
   const std::size_t length = std::min<std::size_t>(header_.length, kMaxMessage);
   if (length <= LH_INLINE_SIZE) {

@@ -15,6 +15,7 @@
 
 #include "lauberhorn/server_call.h"
 #include "librpc/endpoint.h"
+#include "librpc/endpoint_pool.h"
 
 namespace lauberhorn {
 
@@ -22,8 +23,9 @@ class ArrivedCall final : public ServerCall {
  public:
   // `line` was taken from slot `slot` of the endpoint's `serve` channel and
   // stays taken until the call is destroyed.
-  ArrivedCall(Endpoint& endpoint, const Attachment& attachment,
-              std::uint32_t slot, const lh_line* line);
+  ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
+              const Attachment& attachment, std::uint32_t slot,
+              const lh_line* line);
 
   std::uint16_t method_index() const { return header_.aux; }
   std::uint64_t code() const { return header_.code; }
@@ -32,6 +34,7 @@ class ArrivedCall final : public ServerCall {
   absl::Span<const std::uint8_t> request() const override { return request_; }
   absl::Time deadline() const override;
   bool IsCancelled() const override;
+  void Cancel() override { endpoints_.Cancel(header_.call); }
   std::uint8_t* ReserveReply(std::size_t size) override;
   void Reply() override;
   void Fail(absl::StatusCode code, absl::string_view message) override;
@@ -41,6 +44,7 @@ class ArrivedCall final : public ServerCall {
   void Put(std::uint64_t status, absl::Span<const std::uint8_t> payload);
 
   Endpoint& endpoint_;
+  EndpointPool& endpoints_;  // of the process
   const Attachment& attachment_;
   const lh_message header_;
   absl::Span<const std::uint8_t> request_;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "librpc/endpoint.h"
@@ -117,6 +118,12 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   if (call == 0) {
     return absl::ResourceExhaustedError("too many calls are open");
   }
+  if (options.cancellation != nullptr &&
+      !options.cancellation->Begin(&EndpointPool::CancelIn,
+                                   &client.runtime().endpoints(), call)) {
+    numbers.Give(call);
+    return absl::CancelledError("cancelled before it was sent");
+  }
   lh_line* line = PutBegin(channel.out);
   WritePayload(channel.out, channel.out.position, line,
                {request_, request_size_});
@@ -134,6 +141,9 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
 
   // The NIC ends every call: with its answer, at its deadline, or when the
   // server is lost.
+  const absl::Cleanup end = [&options] {
+    if (options.cancellation != nullptr) options.cancellation->End();
+  };
   std::uint32_t slot;
   lh_message answer;
   for (;;) {

@@ -78,8 +78,8 @@ absl::StatusOr<std::uint64_t> Endpoint::Control(
   return device_.Control(call_, waiter_, command, payload);
 }
 
-void Endpoint::PutServe(lh_kind kind, std::uint64_t call) {
-  lh_line* const line = PutBegin(serve_.out);
+void Endpoint::PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call) {
+  lh_line* const line = PutBegin(channel.out);
   lh_message& header = line->header;
   header.call = call;
   header.code = header.data = header.deadline = 0;
@@ -87,18 +87,22 @@ void Endpoint::PutServe(lh_kind kind, std::uint64_t call) {
   header.kind = static_cast<__u8>(kind);
   header.flags = 0;
   header.aux = kind == LH_KIND_EMPTY ? 1 : 0;
-  Put(serve_, line);
+  Put(channel, line);
 }
 
-void Endpoint::PutEmpty() { PutServe(LH_KIND_EMPTY, 0); }
+void Endpoint::PutEmpty() { PutBare(serve_, LH_KIND_EMPTY, 0); }
+
+void Endpoint::PutCancel(std::uint64_t call) {
+  PutBare(call_, LH_KIND_CANCEL, call);
+}
 
 void Endpoint::Leave() {
   left_ = serving_call;
-  if (left_ != 0) PutServe(LH_KIND_LEAVE, left_);
+  if (left_ != 0) PutBare(serve_, LH_KIND_LEAVE, left_);
 }
 
 void Endpoint::Enter() {
-  if (left_ != 0) PutServe(LH_KIND_ENTER, left_);
+  if (left_ != 0) PutBare(serve_, LH_KIND_ENTER, left_);
   left_ = 0;
 }
 

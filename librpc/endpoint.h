@@ -60,6 +60,9 @@ class Endpoint {
   // Says that this thread will take one call.
   void PutEmpty();
 
+  // Says that a call of this process is no longer wanted.
+  void PutCancel(std::uint64_t call);
+
   // Around a wait for a call of the thread's own: tells the NIC that the
   // handler that it runs, if any, does not compute meanwhile.
   void Leave();
@@ -82,7 +85,8 @@ class Endpoint {
  private:
   // Begins a wait on the channel.
   void BeginWait(const lh_channel& channel);
-  void PutServe(lh_kind kind, std::uint64_t call);
+  // Puts a message without payload.
+  void PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call);
   void Refuse(std::uint64_t call, absl::StatusCode code,
               absl::string_view text);
   void ResignCall();

@@ -53,6 +53,13 @@ absl::Status EndpointPool::ControlBytesSurely(
   return kept_.Control(number, payload).status();
 }
 
+void EndpointPool::Cancel(std::uint64_t call) {
+  const absl::StatusOr<Endpoint*> mine = ThisThread();
+  if (mine.ok()) return (*mine)->PutCancel(call);
+  const std::lock_guard<std::mutex> lock(kept_mutex_);
+  kept_.PutCancel(call);
+}
+
 absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
   if (ThreadEntries::ended) {
     return absl::FailedPreconditionError("this thread is about to end");

@@ -45,6 +45,15 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
         {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
   }
 
+  // Tells the NIC that a call of this process, its own or one that it serves,
+  // is no longer wanted. In the same way.
+  void Cancel(std::uint64_t call);
+
+  // Cancel() of the EndpointPool `pool`, for a Cancellation.
+  static void CancelIn(void* pool, std::uint64_t call) {
+    static_cast<EndpointPool*>(pool)->Cancel(call);
+  }
+
   // The device is about to go: threads that end later give nothing back.
   void CloseForever();
 

@@ -182,7 +182,7 @@ void Workers::Run(Endpoint& endpoint) {
     const std::uint8_t kind = line->header.kind;
     if (kind == LH_KIND_CALL) {
       if ((line->header.flags & LH_FLAG_GROW) != 0) Grow();
-      ArrivedCall call(endpoint, attachment_, slot, line);
+      ArrivedCall call(endpoint, endpoints_, attachment_, slot, line);
       RunHandler(methods_, call);
     }
     lh_release(&endpoint.serve().in, line);

@@ -28,6 +28,15 @@ namespace {
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(5);
 
+// Returns whether the call was cancelled meanwhile.
+bool PauseFor(const lauberhorn::CallOptions& options, absl::Duration time) {
+  if (options.cancellation != nullptr) {
+    return options.cancellation->WaitFor(time);
+  }
+  absl::SleepFor(time);
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
@@ -57,7 +66,10 @@ absl::StatusOr<lauberhorn::Client*> Channel::Connect(
       return client;
     }
     const absl::Duration left = options.deadline - absl::Now();
-    absl::SleepFor(std::min(pause, left));
+    if (PauseFor(options, std::min(pause, left))) {
+      return absl::CancelledError(
+          absl::StrCat("while waiting for: ", client.status().message()));
+    }
     if (left <= pause) {
       return absl::DeadlineExceededError(
           absl::StrCat("while waiting for: ", client.status().message()));

@@ -11,8 +11,8 @@
 //                        std::chrono::milliseconds(50));
 //   grpc::Status status = stub->SayHello(&context, request, &reply);
 //
-// Thread-safety: belongs to one thread. Blocking: never. Allocation: none.
-// Ownership: the caller's, and must outlive the call.
+// Thread-safety: belongs to one thread, but for TryCancel(). Blocking: never.
+// Allocation: none. Ownership: the caller's, and must outlive the call.
 #ifndef GRPCPP_CLIENT_CONTEXT_H_
 #define GRPCPP_CLIENT_CONTEXT_H_
 
@@ -21,6 +21,7 @@
 #include "grpcpp/support/config.h"
 #include "grpcpp/support/status.h"
 #include "grpcpp/support/time.h"
+#include "lauberhorn/cancellation.h"
 #include "lauberhorn/client.h"
 
 namespace grpc {
@@ -31,7 +32,7 @@ class UnaryCaller;
 
 class ClientContext {
  public:
-  ClientContext() = default;
+  ClientContext() { options_.cancellation = &cancellation_; }
   ~ClientContext() = default;
 
   ClientContext(const ClientContext&) = delete;
@@ -66,12 +67,20 @@ class ClientContext {
   // The old name of the opposite.
   void set_fail_fast(bool fail_fast) { set_wait_for_ready(!fail_fast); }
 
+  // ClientContext::TryCancel()
+  //
+  // Ends the call early, with CANCELLED; its handler learns of it from
+  // ServerContext::IsCancelled(). From any thread: before the call, which then
+  // is not made, during it, or after it, when nothing happens.
+  void TryCancel() { cancellation_.Cancel(); }
+
  private:
   friend class internal::UnaryCaller;
 
   // Ends the program with a clear message if there was a call before.
   void BeginCall();
 
+  lauberhorn::Cancellation cancellation_;
   lauberhorn::CallOptions options_;
   bool used_ = false;
 };

@@ -12,8 +12,8 @@
 //     return grpc::Status::OK;
 //   }
 //
-// Thread-safety: reading is safe from any thread, until the handler returns.
-// Blocking: never. Allocation: none. Ownership: the library's.
+// Thread-safety: reading and TryCancel() are safe from any thread, until the
+// handler returns. Blocking: never. Allocation: none. Ownership: the library's.
 #ifndef GRPCPP_SERVER_CONTEXT_H_
 #define GRPCPP_SERVER_CONTEXT_H_
 
@@ -57,16 +57,24 @@ class ServerContext {
 
   // ServerContext::IsCancelled()
   //
-  // Whether nobody waits for the reply any more: the deadline passed, or the
-  // caller died. One load.
+  // Whether nobody waits for the reply any more: the deadline passed, the
+  // caller cancelled or died, or TryCancel(). One load.
   bool IsCancelled() const { return call_ != nullptr && call_->IsCancelled(); }
+
+  // ServerContext::TryCancel()
+  //
+  // Ends the call for its caller, with CANCELLED, whatever the handler returns
+  // later.
+  void TryCancel() const {
+    if (call_ != nullptr) call_->Cancel();
+  }
 
  private:
   friend class internal::UnaryHandler;
 
-  explicit ServerContext(const lauberhorn::ServerCall& call) : call_(&call) {}
+  explicit ServerContext(lauberhorn::ServerCall& call) : call_(&call) {}
 
-  const lauberhorn::ServerCall* const call_ = nullptr;
+  lauberhorn::ServerCall* const call_ = nullptr;
 };
 
 }  // namespace lh_v1

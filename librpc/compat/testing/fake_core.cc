@@ -23,6 +23,9 @@ using testing::FakeCore;
 using testing::FakeServerCall;
 using testing::kLargestMessage;
 
+// What a Cancellation takes for an open call.
+constexpr std::uint64_t kOpenCall = 4;
+
 // Guards FakeCore while calls run.
 std::mutex core_mutex;
 
@@ -190,6 +193,14 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   if (server == nullptr) {
     return absl::UnavailableError(
         absl::StrCat("no server at ", client_.target()));
+  }
+  // Nothing interrupts it.
+  const auto nothing = [](void*, std::uint64_t) {};
+  if (options.cancellation != nullptr) {
+    if (!options.cancellation->Begin(nothing, nullptr, kOpenCall)) {
+      return absl::CancelledError("cancelled before it was sent");
+    }
+    options.cancellation->End();
   }
   FakeServerCall call(
       absl::MakeSpan(buffers.request.data(), buffers.request_size));

@@ -40,6 +40,7 @@ class FakeServerCall final : public ServerCall {
   absl::Span<const std::uint8_t> request() const override { return request_; }
   absl::Time deadline() const override { return deadline_; }
   bool IsCancelled() const override { return is_cancelled_; }
+  void Cancel() override { is_cancelled_ = true; }
   std::uint8_t* ReserveReply(std::size_t size) override;
   void Reply() override;
   void Fail(absl::StatusCode code, absl::string_view message) override;

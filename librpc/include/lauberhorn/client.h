@@ -30,6 +30,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lauberhorn/cancellation.h"
 #include "lauberhorn/runtime.h"
 
 namespace lauberhorn {
@@ -68,6 +69,10 @@ struct CallOptions {
   // Whether to wait for the server instead of failing with UNAVAILABLE if it
   // cannot be reached.
   bool wait_for_ready = false;
+
+  // Ends the call early, if not null: from any thread, at any time. For this
+  // call only.
+  Cancellation* cancellation = nullptr;
 };
 
 // One blocking unary call; not to be used twice, and one at a time per thread.
@@ -90,7 +95,8 @@ class UnaryCall {
   // UnaryCall::Run()
   //
   // Sends the request and waits for the answer. The status is the server's, or
-  // DEADLINE_EXCEEDED, UNAVAILABLE (after which the call may have run),
+  // DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE (after all of which the call may
+  // have run),
   // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread),
   // FAILED_PRECONDITION (another call of this thread is under way).
   absl::Status Run(const CallOptions& options);

@@ -20,8 +20,9 @@
 //     call.Reply();
 //   }
 //
-// Thread-safety: for the worker that runs the call only. Blocking: only Reply()
-// and Fail() may, for the bounded time in which the NIC empties a lane.
+// Thread-safety: for the worker that runs the call only, but for the functions
+// that say otherwise. Blocking: only Reply(), Fail() and Cancel() may, for the
+// bounded time in which the NIC empties a lane.
 // Allocation: none. Ownership: the call belongs to the library; request() is
 // good until the thunk returns, the reserved reply until Reply() or Fail().
 #ifndef LAUBERHORN_SERVER_CALL_H_
@@ -55,10 +56,18 @@ class ServerCall {
 
   // ServerCall::IsCancelled()
   //
-  // Whether nobody waits for the reply any more: the deadline passed, or the
-  // caller cancelled or died. A load, and a look at the clock if there is a
-  // deadline.
+  // From any thread, until the thunk returns.
+  // Whether nobody waits for the reply any more: the deadline passed, the
+  // caller cancelled or died, or Cancel(). One load of a word that the NIC
+  // writes.
   virtual bool IsCancelled() const = 0;
+
+  // ServerCall::Cancel()
+  //
+  // Ends the call for its caller, with CANCELLED; what is answered later is
+  // dropped. The call is to be answered all the same. From any thread, until
+  // the thunk returns.
+  virtual void Cancel() = 0;
 
   // ServerCall::ReserveReply()
   //

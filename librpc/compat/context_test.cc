@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the two contexts of a call do, over the NIC: cancellation from both
+// ends.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <latch>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "echo.grpc.pb.h"
+
+namespace {
+
+using ::testing::NotNull;
+
+// Whatever hangs is ended by this and fails the test.
+std::chrono::system_clock::time_point Patience() {
+  return std::chrono::system_clock::now() + std::chrono::minutes(1);
+}
+
+// Does what the test says, but for requests that are to be echoed.
+class ScriptedService final : public echo::Echo::Service {
+ public:
+  grpc::Status Say(grpc::ServerContext* context, const echo::Request* request,
+                   echo::Reply* reply) override {
+    if (say && request->text() != "echo") return say(context);
+    reply->set_text(request->text());
+    return grpc::Status::OK;
+  }
+
+  std::function<grpc::Status(grpc::ServerContext*)> say;
+};
+
+class ContextTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    ASSERT_THAT(server_, NotNull());
+    stub_ = echo::Echo::NewStub(grpc::CreateChannel(
+        absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+    context_.set_deadline(Patience());
+  }
+
+  grpc::Status Say(grpc::ClientContext& context) {
+    return stub_->Say(&context, request_, &reply_);
+  }
+
+  ScriptedService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<echo::Echo::Stub> stub_;
+  grpc::ClientContext context_;
+  echo::Request request_;
+  echo::Reply reply_;
+};
+
+void WaitUntilCancelled(const grpc::ServerContext& context) {
+  while (!context.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+}
+
+TEST_F(ContextTest, AnotherThreadMayCancelACallThatRuns) {
+  std::latch entered(1);
+  bool saw_it = false;
+  service_.say = [&](grpc::ServerContext* context) {
+    entered.count_down();
+    WaitUntilCancelled(*context);
+    saw_it = true;
+    return grpc::Status::OK;
+  };
+  std::thread canceller([&] {
+    entered.wait();
+    context_.TryCancel();
+    context_.TryCancel();
+  });
+  EXPECT_EQ(Say(context_).error_code(), grpc::StatusCode::CANCELLED);
+  canceller.join();
+  server_->Shutdown();  // waits for the handler
+  EXPECT_TRUE(saw_it);
+}
+
+TEST_F(ContextTest, ACallThatIsCancelledBeforeIsNotMade) {
+  service_.say = [&](grpc::ServerContext*) {
+    ADD_FAILURE() << "it runs";
+    return grpc::Status::OK;
+  };
+  context_.TryCancel();
+  EXPECT_EQ(Say(context_).error_code(), grpc::StatusCode::CANCELLED);
+  server_->Shutdown();
+}
+
+TEST_F(ContextTest, CancellingACallThatHasEndedDoesNothing) {
+  ASSERT_TRUE(Say(context_).ok());
+  context_.TryCancel();
+  grpc::ClientContext next;
+  next.set_deadline(Patience());
+  EXPECT_TRUE(Say(next).ok());
+}
+
+TEST_F(ContextTest, ACancelThatRacesWithTheCallEndsItOrNot) {
+  for (int round = 0; round < 300; ++round) {
+    grpc::ClientContext context;
+    context.set_deadline(Patience());
+    std::latch start(2);
+    std::thread canceller([&] {
+      start.arrive_and_wait();
+      context.TryCancel();
+    });
+    start.arrive_and_wait();
+    const grpc::Status status = Say(context);
+    EXPECT_TRUE(status.ok() ||
+                status.error_code() == grpc::StatusCode::CANCELLED)
+        << status.error_message();
+    canceller.join();
+  }
+}
+
+TEST_F(ContextTest, CancelEndsTheWaitForAName) {
+  const auto stub = echo::Echo::NewStub(grpc::CreateChannel(
+      "no-such-host.invalid:1", grpc::InsecureChannelCredentials()));
+  context_.set_wait_for_ready(true);
+  std::thread canceller([&] { context_.TryCancel(); });
+  EXPECT_EQ(stub->Say(&context_, request_, &reply_).error_code(),
+            grpc::StatusCode::CANCELLED);
+  canceller.join();
+}
+
+TEST_F(ContextTest, CancelEndsTheWaitForAServer) {
+  int port = 0;
+  {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port);
+    ASSERT_THAT(builder.BuildAndStart(), NotNull());
+  }
+  const auto stub = echo::Echo::NewStub(grpc::CreateChannel(
+      absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+  context_.set_wait_for_ready(true);
+  std::thread canceller([&] { context_.TryCancel(); });
+  EXPECT_EQ(stub->Say(&context_, request_, &reply_).error_code(),
+            grpc::StatusCode::CANCELLED);
+  canceller.join();
+}
+
+TEST_F(ContextTest, AHandlerMayCancelItsCall) {
+  service_.say = [&](grpc::ServerContext* context) {
+    std::thread([context] { context->TryCancel(); }).join();
+    WaitUntilCancelled(*context);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Say(context_).error_code(), grpc::StatusCode::CANCELLED);
+  request_.set_text("echo");
+  grpc::ClientContext next;
+  next.set_deadline(Patience());
+  EXPECT_TRUE(Say(next).ok());
+}
+
+}  // namespace

@@ -76,6 +76,15 @@ static inline struct lh_line *lh_lane_next(const struct lh_lane *lane)
 	return lh_lane_line(lane, lane->position);
 }
 
+/*
+ * Asks for the half of the line that a hardware line of 64 bytes does not bring
+ * with the word: it comes while the word is being moved.
+ */
+static inline void lh_line_prefetch_rest(const struct lh_line *line)
+{
+	__builtin_prefetch((const __u8 *)line + LH_LINE_SIZE / 2);
+}
+
 static inline void lh_lane_advance(struct lh_lane *lane)
 {
 	lane->position =
@@ -116,8 +125,6 @@ static inline void lh_put_end(struct lh_lane *out, struct lh_line *line)
 
 	lh_edge_put(&line->header.word, word);
 	lh_lane_advance(out);
-	/* The taker has just let go of it: fetch it while we wait or work. */
-	__builtin_prefetch(lh_lane_next(out));
 }
 
 /* NIC, `out` lane */
@@ -134,6 +141,7 @@ static inline struct lh_line *lh_collect_begin(struct lh_lane *out)
 
 	if (lh_state(lh_load_acquire(&line->header.word)) != LH_FULL)
 		return NULL;
+	lh_line_prefetch_rest(line);
 	return line;
 }
 
@@ -205,7 +213,6 @@ static inline enum lh_delivery lh_deliver_end(struct lh_lane *in,
 			return LH_BAD_WORD;
 		if (lh_edge_deliver(&line->header.word, word)) {
 			lh_lane_advance(in);
-			__builtin_prefetch(lh_lane_next(in));
 			return state == LH_PARKED ? LH_DELIVERED_WAKE :
 						    LH_DELIVERED;
 		}
@@ -280,6 +287,7 @@ static inline struct lh_line *lh_take(struct lh_lane *in)
 
 	if (lh_state(word) != LH_FULL || in->held + 1 >= in->slots)
 		return NULL;
+	lh_line_prefetch_rest(line);
 	if (!lh_edge_take(&line->header.word, word))
 		return NULL;
 	in->held++;

@@ -47,7 +47,8 @@ void CallWire::PrepareOpen(std::uint8_t type, const lh_open& open) {
   header.type = type;
   std::uint8_t payload[sizeof(open)];
   std::memcpy(payload, &open, sizeof(open));
-  packets_[0].size = nic::SealPacket(header, payload, packets_[0].bytes);
+  packets_[0].size =
+      nic::SealPacket(header, {.payload = payload}, packets_[0].bytes);
   released_ = 1;
   received_ = replied_ = 0;
 }
@@ -72,7 +73,7 @@ void CallWire::Prepare(std::uint64_t method,
     header.sequence = packet.sequence;
     header.method = method;
     header.message_length = static_cast<__u32>(request.size());
-    packet.size = nic::SealPacket(header, request, packet.bytes);
+    packet.size = nic::SealPacket(header, {.payload = request}, packet.bytes);
   }
   window_ = window;
   released_ = received_ = replied_ = 0;

@@ -100,7 +100,7 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
   header.type = peer.state == kHello ? LH_PACKET_HELLO : LH_PACKET_OPEN;
   std::uint8_t payload[sizeof(peer.open)];
   std::memcpy(payload, &peer.open, sizeof(peer.open));
-  Send(peer, header, payload);
+  Send(peer, header, {.payload = payload});
   timers_.Set(PeerTimer(index),
               now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
@@ -185,6 +185,7 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
   peer->state = kReady;
   peer->active = now;
   peer->granted = 0;
+  peer->confirmed.reset();
   peer->free = kNoSlot;
   Grant(index, std::max(packet.header.slots, std::uint16_t{1}));
   timers_.Clear(PeerTimer(index));

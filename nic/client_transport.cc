@@ -25,6 +25,9 @@ constexpr std::uint32_t kProbes = 5;
 // it.
 constexpr Nanos kIdleSession = 15 * kSecond;
 
+constexpr auto kUnimplemented =
+    static_cast<std::uint8_t>(absl::StatusCode::kUnimplemented);
+
 constexpr absl::string_view kNotSent =
     "the deadline passed before the call could be sent";
 
@@ -114,9 +117,9 @@ void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
 }
 
 void ClientTransport::Send(const Peer& peer, const lh_packet& header,
-                           absl::Span<const std::uint8_t> payload) {
+                           const PacketBody& body) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, payload, bytes);
+  const std::size_t size = SealPacket(header, body, bytes);
   counters_.packets_sent.Add();
   wire_->Send(peer.address, {bytes, size});
 }
@@ -137,9 +140,21 @@ void ClientTransport::Pump(std::uint32_t index, Nanos now) {
     ++peer.in_flight;
     entry.slot = number;
     entry.sequence = slot.sequence;
+    entry.name = NameToSend(peer, entry);
     entry.state = kSent;
     Transmit(call, now);
   }
+}
+
+std::uint16_t ClientTransport::NameToSend(const Peer& peer,
+                                          const CallEntry& entry) const {
+  const std::uint16_t number = names_.Find(entry.method);
+  if (number == MethodNames::kNone || peer.confirmed[number]) {
+    return MethodNames::kNone;
+  }
+  const PacketBody name = {.name = names_.name(number)};
+  return name.size() + entry.length <= kMaxPayload ? number
+                                                   : MethodNames::kNone;
 }
 
 void ClientTransport::Transmit(std::uint32_t call, Nanos now) {
@@ -163,11 +178,12 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
   header.sequence = entry.sequence;
   header.method = entry.method;
   header.sent_us = Microseconds(now);
-  absl::Span<const std::uint8_t> payload;
+  PacketBody body;
   if (type == LH_PACKET_CALL) {
     header.flags = LH_PACKET_FLAG_LAST;
     header.message_length = entry.length;
-    payload = {payloads_[call].bytes, entry.length};
+    body.payload = {payloads_[call].bytes, entry.length};
+    if (entry.name != MethodNames::kNone) body.name = names_.name(entry.name);
     if (entry.deadline != kNever) {
       // Rounded up: 0 means that there is none. So it does for one that the
       // field cannot hold (71 minutes): this end will see to it alone.
@@ -177,7 +193,7 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
           left_us > ~std::uint32_t{0} ? 0 : static_cast<std::uint32_t>(left_us);
     }
   }
-  Send(peer, header, payload);
+  Send(peer, header, body);
 }
 
 void ClientTransport::SetTimer(std::uint32_t call) {
@@ -277,6 +293,11 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
     counters_.packets_stale.Add();
     return Pump(index, now);
   }
+  // ACCEPTED, or any REPLY but one that may be about the name.
+  const std::uint16_t name = calls_[call].name;
+  if (name != MethodNames::kNone && header.status != kUnimplemented) {
+    peer.confirmed.set(name);
+  }
   if (header.type == LH_PACKET_REPLY) {
     OnReply(packet, call);
     return Pump(index, now);
@@ -292,7 +313,8 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
 void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {
   const lh_packet& header = packet.header;
   if (header.message != 0 || header.offset != 0 ||
-      header.message_length != packet.payload.size() || !packet.meta.empty()) {
+      header.message_length != packet.payload.size() || !packet.meta.empty() ||
+      !packet.name.empty()) {
     counters_.packets_malformed.Add();
     return;
   }

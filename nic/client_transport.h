@@ -9,6 +9,9 @@
 // was open (after which it may have run). A call that was sent is never run
 // again.
 //
+// A call carries its method's name until its session has confirmed that name:
+// what abi/wire/packet.h says about names.
+//
 // A peer's session is opened by its first call. A session that was idle for
 // long is opened anew before it is used, so a server that restarted or forgot
 // it meanwhile costs no call. Calls beyond the session's slots wait their turn.
@@ -31,6 +34,7 @@
 #include "nic/address.h"
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
+#include "nic/method_names.h"
 #include "nic/packet.h"
 #include "nic/slot_pool.h"
 #include "nic/time.h"
@@ -74,6 +78,11 @@ class ClientTransport {
   // Ends the peer's open calls with CANCELLED. NOT_FOUND for an unknown handle.
   absl::Status Disconnect(std::uint64_t peer, Nanos now);
 
+  // The name of a method that will be called. Errors as MethodNames::Add().
+  absl::Status NameMethod(std::uint64_t method, absl::string_view name) {
+    return names_.Add(method, name);
+  }
+
   // Starts call `call`, which is not open. It may end before this returns.
   void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
 
@@ -109,6 +118,7 @@ class ClientTransport {
     std::uint32_t tries;     // transmissions, or unanswered probes
     std::uint16_t slot;
     std::uint16_t length;
+    std::uint16_t name;  // that it carries, or MethodNames::kNone
     CallState state;
     bool wait_for_ready;
   };
@@ -133,8 +143,9 @@ class ClientTransport {
     std::uint32_t last;
     std::uint32_t in_flight;
     PeerState state;
-    std::uint16_t granted;  // slots
-    std::uint16_t free;     // the first that is, or kNoSlot
+    std::uint16_t granted;       // slots
+    std::uint16_t free;          // the first that is, or kNoSlot
+    MethodNames::Set confirmed;  // in this session
   };
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
@@ -160,10 +171,11 @@ class ClientTransport {
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);
-  void Send(const Peer& peer, const lh_packet& header,
-            absl::Span<const std::uint8_t> payload);
+  void Send(const Peer& peer, const lh_packet& header, const PacketBody& body);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   void OnReply(const Packet& packet, std::uint32_t call);
+  // The name that the call must carry, if it fits.
+  std::uint16_t NameToSend(const Peer& peer, const CallEntry& entry) const;
   Peer* FindOpening(const Packet& packet, const Address& from, lh_open* open);
   std::uint32_t FindCall(const Packet& packet, std::uint32_t peer);
   void Pump(std::uint32_t index, Nanos now);
@@ -183,6 +195,7 @@ class ClientTransport {
   std::unique_ptr<Wire> wire_;
   std::vector<CallEntry> calls_;
   std::unique_ptr<Payload[]> payloads_;  // of calls_; touched as they are used
+  MethodNames names_;
   std::vector<Peer> peers_;
   std::unique_ptr<Slot[]> slots_;  // of peers_; touched as they are granted
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;  // ready peers

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "nic/bytes.h"
 
 namespace lauberhorn::nic {
@@ -196,21 +197,31 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
     return Dispatcher::kNone;
   };
   bool closing = false;
-  const MethodTarget* const target =
+  const ServerTable::Method* const method =
       servers_.Find(call.listener, call.method, &closing);
+  // Before any other answer: that would confirm the name.
+  if (method != nullptr && !call.name.empty() && call.name != method->name) {
+    counters_.names_refused.Add();
+    return refuse(absl::StatusCode::kUnimplemented,
+                  absl::StrCat("the server has no method ", call.name, ", but ",
+                               method->name, " with the same id; rename one"));
+  }
   if (closing) {
     return refuse(absl::StatusCode::kUnavailable,
                   "the server is shutting down");
   }
-  if (target == nullptr) {
+  if (method == nullptr) {
     counters_.calls_unimplemented.Add();
     return refuse(absl::StatusCode::kUnimplemented,
-                  "the server has no such method");
+                  call.name.empty()
+                      ? "the server has no such method"
+                      : absl::StrCat("the server has no method ", call.name));
   }
-  servers_.CallStarted(target->server);
-  const std::uint32_t number = dispatcher_.Accept(call, *target);
+  const MethodTarget& target = method->target;
+  servers_.CallStarted(target.server);
+  const std::uint32_t number = dispatcher_.Accept(call, target);
   if (number == Dispatcher::kNone) {
-    servers_.CallEnded(target->server);
+    servers_.CallEnded(target.server);
     counters_.calls_refused.Add();
     return refuse(absl::StatusCode::kResourceExhausted,
                   "the server has too many calls in work; raise "

@@ -91,6 +91,7 @@ class Engine final : private ServerTransport::Handler,
   absl::StatusOr<std::uint64_t> RunControl(std::uint32_t place,
                                            bool* answer_later);
   absl::Status AddMethod();
+  absl::Status NameMethod();
   void FinishClosedServers();
 
   Region& region_;

@@ -20,8 +20,24 @@ bool Read(absl::Span<const std::uint8_t> payload, Command* command) {
   return true;
 }
 
+// The command's struct, and the method's name that follows it.
+template <typename Command>
+bool ReadNamed(absl::Span<const std::uint8_t> payload, Command* command,
+               absl::string_view* name) {
+  if (payload.size() < sizeof(Command)) return false;
+  std::memcpy(command, payload.data(), sizeof(Command));
+  payload.remove_prefix(sizeof(Command));
+  *name = {reinterpret_cast<const char*>(payload.data()), payload.size()};
+  return command->name_length <= LH_METHOD_NAME_MAX &&
+         name->size() == command->name_length;
+}
+
 absl::Status Malformed() {
   return absl::InvalidArgumentError("malformed control command");
+}
+
+absl::StatusOr<std::uint64_t> Result(const absl::Status& status) {
+  return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
 }
 
 }  // namespace
@@ -53,7 +69,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       const absl::Status status = servers_.Close(handle.handle, place);
       *answer_later = status.ok();
       closing_ = true;
-      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+      return Result(status);
     }
 
     case LH_COMMAND_LIMITS: {
@@ -68,10 +84,11 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       return 0;
     }
 
-    case LH_COMMAND_METHOD_ADD: {
-      const absl::Status status = AddMethod();
-      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
-    }
+    case LH_COMMAND_METHOD_ADD:
+      return Result(AddMethod());
+
+    case LH_COMMAND_METHOD_NAME:
+      return Result(NameMethod());
 
     case LH_COMMAND_LISTEN: {
       if (!Read(message_.bytes(), &listen)) return Malformed();
@@ -87,9 +104,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
 
     case LH_COMMAND_DISCONNECT: {
       if (!Read(message_.bytes(), &handle)) return Malformed();
-      const absl::Status status =
-          client_transport_.Disconnect(handle.handle, now_);
-      return status.ok() ? absl::StatusOr<std::uint64_t>(0) : status;
+      return Result(client_transport_.Disconnect(handle.handle, now_));
     }
 
     case LH_COMMAND_ENDPOINT_REOPEN:
@@ -122,20 +137,20 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
 }
 
 absl::Status Engine::AddMethod() {
-  const absl::Span<const std::uint8_t> payload = message_.bytes();
   lh_command_method method;
-  if (payload.size() < sizeof(method)) return Malformed();
-  std::memcpy(&method, payload.data(), sizeof(method));
-  const absl::Span<const std::uint8_t> name = payload.subspan(sizeof(method));
-  if (method.name_length > LH_METHOD_NAME_MAX ||
-      name.size() != method.name_length) {
+  absl::string_view name;
+  if (!ReadNamed(message_.bytes(), &method, &name)) return Malformed();
+  return servers_.AddMethod(method.server, method.method, name, method.code,
+                            method.data, method.index);
+}
+
+absl::Status Engine::NameMethod() {
+  lh_command_method_name method;
+  absl::string_view name;
+  if (!ReadNamed(message_.bytes(), &method, &name) || name.empty()) {
     return Malformed();
   }
-  return servers_.AddMethod(
-      method.server, method.method,
-      absl::string_view(reinterpret_cast<const char*>(name.data()),
-                        name.size()),
-      method.code, method.data, method.index);
+  return client_transport_.NameMethod(method.method, name);
 }
 
 void Engine::FinishClosedServers() {

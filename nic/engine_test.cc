@@ -22,6 +22,7 @@
 namespace lauberhorn::nic {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::HostChannel;
 using testing::MemoryNetwork;
 using testing::RecordingWaker;
@@ -34,6 +35,7 @@ constexpr std::uint64_t kMethod = 7;
 constexpr std::uint64_t kCode = 0x1234;
 constexpr std::uint64_t kData = 0x5678;
 constexpr std::uint16_t kIndex = 9;
+constexpr std::uint64_t kUnimplemented = 12;
 
 RegionOptions SmallRegion() {
   RegionOptions options;
@@ -113,6 +115,17 @@ class Node {
     lh_command_listen connect = {};
     connect.address = TestAddress(1, kPort).raw();
     return Control(now, LH_COMMAND_CONNECT, Payload(connect)).data;
+  }
+
+  // The status of the command that names a method.
+  std::uint64_t NameMethod(Nanos now, std::uint64_t id, absl::string_view name,
+                           std::string* text = nullptr) {
+    lh_command_method_name method = {};
+    method.method = id;
+    method.name_length = static_cast<__u16>(name.size());
+    return Control(now, LH_COMMAND_METHOD_NAME,
+                   absl::StrCat(Payload(method), name), text)
+        .code;
   }
 
   std::uint64_t server() const { return server_; }
@@ -408,16 +421,17 @@ TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
 TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kInvalid = 3;
   constexpr std::uint64_t kNotFound = 5;
+  constexpr std::uint64_t kAlreadyExists = 6;
   constexpr std::uint64_t kFailedPrecondition = 9;
-  constexpr std::uint64_t kUnimplemented = 12;
   Node& node = *client_;
   EXPECT_EQ(node.Control(now_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_LIMITS + 1);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_METHOD_NAME + 1);
   EXPECT_EQ(node.Control(now_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
         LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
-        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS}) {
+        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS,
+        LH_COMMAND_METHOD_NAME}) {
     EXPECT_EQ(node.Control(now_, command, "short").code, kInvalid) << command;
   }
   lh_command_handle nothing;
@@ -442,6 +456,69 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   method.name_length = 10;  // but none follows
   EXPECT_EQ(node.Control(now_, LH_COMMAND_METHOD_ADD, Payload(method)).code,
             kInvalid);
+  EXPECT_EQ(node.NameMethod(now_, 1, ""), kInvalid);
+  EXPECT_EQ(node.NameMethod(now_, 1, std::string(256, 'n')), kInvalid);
+  EXPECT_EQ(node.NameMethod(now_, 1, std::string(255, 'n')), 0u);
+  EXPECT_EQ(node.NameMethod(now_, 2, "/a/B"), 0u);
+  std::string text;
+  EXPECT_EQ(node.NameMethod(now_, 2, "/c/D", &text), kAlreadyExists);
+  EXPECT_THAT(text, HasSubstr("/a/B and /c/D"));
+}
+
+TEST_F(EngineTest, AMethodWithAnotherNameIsNotRun) {
+  // Both names have this id.
+  ASSERT_EQ(client_->NameMethod(now_, kMethod, "/c/D"), 0u);
+  server_->Wait(2);
+  for (std::uint32_t call = 0; call < 3; ++call) {
+    ASSERT_TRUE(PutCall(Handle(call), "a"));
+    const TakenMessage end = Await(client_->call(1));
+    EXPECT_EQ(end.header.code, kUnimplemented);
+    EXPECT_THAT(end.payload, HasSubstr("no method /c/D, but /a/B"));
+  }
+  EXPECT_EQ(server_->engine().counters().names_refused.value(), 3u);
+  EXPECT_EQ(server_->engine().counters().calls_unimplemented.value(), 0u);
+  TakenMessage nothing;
+  EXPECT_FALSE(server_->serve(2).Take(&nothing));
+}
+
+TEST_F(EngineTest, AMethodThatIsNotThereIsNamed) {
+  ASSERT_EQ(client_->NameMethod(now_, kMethod + 1, "/c/D"), 0u);
+  lh_message header = {};
+  header.kind = LH_KIND_CALL;
+  header.call = Handle(0);
+  header.code = kMethod + 1;
+  header.data = peer_;
+  ASSERT_TRUE(client_->call(1).Put(header));
+  const TakenMessage end = Await(client_->call(1));
+  EXPECT_EQ(end.header.code, kUnimplemented);
+  EXPECT_EQ(end.payload, "the server has no method /c/D");
+  EXPECT_EQ(server_->engine().counters().calls_unimplemented.value(), 1u);
+}
+
+TEST_F(EngineTest, TheNameOfAMethodTravelsOnce) {
+  int named = 0;
+  int calls = 0;
+  network_.set_filter([&](const Address&, const Address&,
+                          absl::Span<const std::uint8_t> bytes) {
+    const absl::optional<Packet> packet = ParsePacket(bytes);
+    if (packet.has_value() && packet->header.type == LH_PACKET_CALL) {
+      ++calls;
+      if (packet->name == "/a/B") ++named;
+    }
+    return true;
+  });
+  ASSERT_EQ(client_->NameMethod(now_, kMethod, "/a/B"), 0u);
+  ASSERT_EQ(client_->NameMethod(now_, kMethod, "/a/B"), 0u) << "again";
+  for (std::uint32_t call = 0; call < 5; ++call) {
+    server_->Wait(2);
+    ASSERT_TRUE(PutCall(Handle(call), "a"));
+    const TakenMessage arrived = Await(server_->serve(2));
+    EXPECT_EQ(arrived.payload, "a");
+    ASSERT_TRUE(PutReply(*server_, 2, arrived.header.call, "A"));
+    EXPECT_EQ(Await(client_->call(1)).payload, "A");
+  }
+  EXPECT_EQ(calls, 5);
+  EXPECT_EQ(named, 1);
 }
 
 TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {

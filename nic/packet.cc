@@ -46,8 +46,18 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes) {
       header.checksum != Checksum(header, rest)) {
     return absl::nullopt;
   }
-  packet.meta = rest.first(header.meta_length);
   packet.payload = rest.subspan(header.meta_length);
+  packet.meta = rest.first(header.meta_length);
+  if ((header.flags & LH_PACKET_FLAG_NAME) != 0) {
+    if (packet.meta.empty()) return absl::nullopt;
+    const std::size_t length = packet.meta[0];
+    if (length == 0 || length >= packet.meta.size()) return absl::nullopt;
+    packet.name = {reinterpret_cast<const char*>(packet.meta.data()) + 1,
+                   length};
+    packet.meta.remove_prefix(1 + length);
+  }
+  const bool has_meta = (header.flags & LH_PACKET_FLAG_META) != 0;
+  if (packet.meta.empty() == has_meta) return absl::nullopt;
   return packet;
 }
 
@@ -58,18 +68,32 @@ absl::optional<lh_open> ParseOpen(const Packet& packet) {
   return open;
 }
 
-std::size_t SealPacket(lh_packet header, absl::Span<const std::uint8_t> payload,
+std::size_t SealPacket(lh_packet header, const PacketBody& body,
                        std::uint8_t* out) {
+  std::uint8_t* to = out + sizeof(header);
+  const auto write = [&to](const void* bytes, std::size_t size) {
+    if (size > 0) std::memcpy(to, bytes, size);
+    to += size;
+  };
+  constexpr unsigned kBodyFlags = LH_PACKET_FLAG_NAME | LH_PACKET_FLAG_META;
+  unsigned flags = header.flags & ~kBodyFlags;
+  if (!body.name.empty()) {
+    flags |= LH_PACKET_FLAG_NAME;
+    *to++ = static_cast<std::uint8_t>(body.name.size());
+    write(body.name.data(), body.name.size());
+  }
+  write(body.meta.data(), body.meta.size());
+  if (!body.meta.empty()) flags |= LH_PACKET_FLAG_META;
+  write(body.payload.data(), body.payload.size());
+  const std::size_t size = body.size();
   header.magic = LH_PACKET_MAGIC;
   header.version = LH_PACKET_VERSION;
-  header.meta_length = 0;
-  header.payload_length = static_cast<std::uint16_t>(payload.size());
-  header.checksum = Checksum(header, payload);
+  header.flags = static_cast<std::uint16_t>(flags);
+  header.meta_length = static_cast<std::uint16_t>(size - body.payload.size());
+  header.payload_length = static_cast<std::uint16_t>(body.payload.size());
+  header.checksum = Checksum(header, {out + sizeof(header), size});
   std::memcpy(out, &header, sizeof(header));
-  if (!payload.empty()) {
-    std::memcpy(out + sizeof(header), payload.data(), payload.size());
-  }
-  return sizeof(header) + payload.size();
+  return sizeof(header) + size;
 }
 
 }  // namespace lauberhorn::nic

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "abi/wire/packet.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 
@@ -19,9 +20,23 @@ namespace lauberhorn::nic {
 // The most that one packet can carry beside its header, in bytes.
 inline constexpr std::size_t kMaxPayload = LH_PACKET_MAX - sizeof(lh_packet);
 
+// What follows the header of a packet that is made. No name, or no metadata of
+// the caller, is an empty one.
+struct PacketBody {
+  absl::string_view name = {};                  // of the method, at most 255
+  absl::Span<const std::uint8_t> meta = {};     // the caller's
+  absl::Span<const std::uint8_t> payload = {};  // the message
+
+  // How many bytes of the packet it takes.
+  std::size_t size() const {
+    return (name.empty() ? 0 : 1 + name.size()) + meta.size() + payload.size();
+  }
+};
+
 // A packet that came: its header is a copy, the rest refers to the buffer.
 struct Packet {
   lh_packet header;
+  absl::string_view name = {};  // empty: it has none
   absl::Span<const std::uint8_t> meta;
   absl::Span<const std::uint8_t> payload;
 };
@@ -34,9 +49,9 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes);
 absl::optional<lh_open> ParseOpen(const Packet& packet);
 
 // Writes the packet to `out`, which has room for LH_PACKET_MAX bytes: fills in
-// magic, version, lengths and checksum. The payload has at most kMaxPayload
-// bytes. Returns the packet's size.
-std::size_t SealPacket(lh_packet header, absl::Span<const std::uint8_t> payload,
+// magic, version, lengths, checksum, and the flags of what the body has. The
+// body has at most kMaxPayload bytes. Returns the packet's size.
+std::size_t SealPacket(lh_packet header, const PacketBody& body,
                        std::uint8_t* out);
 
 }  // namespace lauberhorn::nic

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -53,7 +54,13 @@ Bytes Sequence(std::size_t size) {
 
 Bytes Seal(const lh_packet& header, const Bytes& payload) {
   Bytes bytes(LH_PACKET_MAX);
-  bytes.resize(SealPacket(header, payload, bytes.data()));
+  bytes.resize(SealPacket(header, {.payload = payload}, bytes.data()));
+  return bytes;
+}
+
+Bytes SealBody(const PacketBody& body) {
+  Bytes bytes(LH_PACKET_MAX);
+  bytes.resize(SealPacket(FullHeader(), body, bytes.data()));
   return bytes;
 }
 
@@ -96,6 +103,7 @@ TEST(PacketTest, SealIgnoresWhatItFillsIn) {
   header.checksum = 3;
   header.meta_length = 4;
   header.payload_length = 5;
+  header.flags |= LH_PACKET_FLAG_NAME | LH_PACKET_FLAG_META;
   EXPECT_EQ(Seal(header, Sequence(9)), Seal(FullHeader(), Sequence(9)));
 }
 
@@ -107,6 +115,7 @@ TEST(PacketTest, ResealedPacketIsGood) {
 TEST(PacketTest, SplitsMetadataFromPayload) {
   const Bytes bytes =
       Reseal(Seal(FullHeader(), Sequence(10)), [](lh_packet& header) {
+        header.flags |= LH_PACKET_FLAG_META;
         header.meta_length = 4;
         header.payload_length = 6;
       });
@@ -119,6 +128,68 @@ TEST(PacketTest, SplitsMetadataFromPayload) {
             Bytes(all.begin() + 4, all.end()));
 }
 
+TEST(PacketTest, CarriesNameMetadataAndPayload) {
+  const Bytes payload = Sequence(9);
+  for (const std::size_t length : {0u, 1u, 20u, 255u}) {
+    for (const std::size_t meta_size : {0u, 5u}) {
+      const std::string name(length, 'n');
+      const Bytes meta = Sequence(meta_size);
+      const PacketBody body = {.name = name, .meta = meta, .payload = payload};
+      const Bytes bytes = SealBody(body);
+      EXPECT_EQ(bytes.size(), sizeof(lh_packet) + body.size());
+      const absl::optional<Packet> packet = ParsePacket(bytes);
+      ASSERT_TRUE(packet.has_value()) << length;
+      EXPECT_EQ(packet->name, name);
+      EXPECT_EQ(Bytes(packet->meta.begin(), packet->meta.end()), meta);
+      EXPECT_EQ(Bytes(packet->payload.begin(), packet->payload.end()), payload);
+      EXPECT_EQ(packet->header.flags,
+                LH_PACKET_FLAG_LAST | (length > 0 ? LH_PACKET_FLAG_NAME : 0) |
+                    (meta_size > 0 ? LH_PACKET_FLAG_META : 0));
+    }
+  }
+}
+
+TEST(PacketTest, MetadataIsWhatTheFlagsSay) {
+  // A name of 3 bytes, then 2 bytes of the caller.
+  const Bytes meta = {3, 'a', '/', 'b', 8, 9};
+  struct Case {
+    unsigned flags;
+    std::uint16_t meta_length;
+    bool good;
+  };
+  const Case cases[] = {
+      {0, 0, true},
+      {0, 1, false},
+      {LH_PACKET_FLAG_META, 0, false},
+      {LH_PACKET_FLAG_META, 1, true},
+      {LH_PACKET_FLAG_META, 6, true},
+      {LH_PACKET_FLAG_NAME, 0, false},
+      {LH_PACKET_FLAG_NAME, 1, false},
+      {LH_PACKET_FLAG_NAME, 3, false},
+      {LH_PACKET_FLAG_NAME, 4, true},
+      {LH_PACKET_FLAG_NAME, 5, false},
+      {LH_PACKET_FLAG_NAME | LH_PACKET_FLAG_META, 4, false},
+      {LH_PACKET_FLAG_NAME | LH_PACKET_FLAG_META, 5, true},
+      {LH_PACKET_FLAG_NAME | LH_PACKET_FLAG_META, 6, true},
+  };
+  for (const Case& test : cases) {
+    const auto change = [&](lh_packet& header) {
+      header.flags = static_cast<std::uint16_t>(test.flags);
+      header.meta_length = test.meta_length;
+      header.payload_length =
+          static_cast<std::uint16_t>(meta.size() - test.meta_length);
+    };
+    Bytes bytes = Reseal(Seal(FullHeader(), meta), change);
+    EXPECT_EQ(ParsePacket(bytes).has_value(), test.good)
+        << test.flags << " " << test.meta_length;
+    // A name has at least one byte.
+    bytes[sizeof(lh_packet)] = 0;
+    EXPECT_EQ(ParsePacket(Reseal(bytes, change)).has_value(),
+              test.good && (test.flags & LH_PACKET_FLAG_NAME) == 0)
+        << test.flags << " " << test.meta_length;
+  }
+}
+
 TEST(PacketTest, AcceptsEveryTypeFlagAndStatusThatExists) {
   const Bytes good = Seal(FullHeader(), Sequence(10));
   for (std::uint8_t type = 1; type < LH_PACKET_TYPES; ++type) {
@@ -126,9 +197,17 @@ TEST(PacketTest, AcceptsEveryTypeFlagAndStatusThatExists) {
                   header.type = type;
                 })).has_value());
   }
+  const Bytes with_meta = Seal(FullHeader(), Bytes(10, 1));
   for (std::uint16_t flags = 0; flags <= LH_PACKET_FLAGS; ++flags) {
-    EXPECT_TRUE(ParsePacket(Reseal(good, [&](lh_packet& header) {
+    EXPECT_TRUE(ParsePacket(Reseal(with_meta, [&](lh_packet& header) {
                   header.flags = flags;
+                  // As much of it as the flags speak of.
+                  const bool name = (flags & LH_PACKET_FLAG_NAME) != 0;
+                  const bool meta = (flags & LH_PACKET_FLAG_META) != 0;
+                  header.meta_length = static_cast<std::uint16_t>(
+                      (name ? 2 : 0) + (meta ? 1 : 0));
+                  header.payload_length =
+                      static_cast<std::uint16_t>(10 - header.meta_length);
                 })).has_value());
   }
   for (std::uint8_t status = 0; status <= 16; ++status) {
@@ -203,6 +282,11 @@ TEST(PacketTest, SurvivesRandomBytes) {
       byte = static_cast<std::uint8_t>(random());
     }
     if (packet.size() >= sizeof(lh_packet) && round % 2 == 0) {
+      const std::size_t body = packet.size() - sizeof(lh_packet);
+      if (body > 0 && round % 4 == 0) {
+        // The length of a name that may well fit.
+        packet[sizeof(lh_packet)] = static_cast<std::uint8_t>(random() % 4);
+      }
       packet = Reseal(packet, [&](lh_packet& header) {
         header.magic = LH_PACKET_MAGIC;
         header.version = LH_PACKET_VERSION;
@@ -210,7 +294,8 @@ TEST(PacketTest, SurvivesRandomBytes) {
         header.flags &= 0xf;
         header.status %= 20;
         header.meta_length = static_cast<std::uint16_t>(
-            random() % (packet.size() - sizeof(lh_packet) + 1));
+            random() %
+            (round % 8 < 4 ? std::min<std::size_t>(body + 1, 6) : body + 1));
         header.payload_length = static_cast<std::uint16_t>(
             packet.size() - sizeof(lh_packet) - header.meta_length);
       });
@@ -218,8 +303,9 @@ TEST(PacketTest, SurvivesRandomBytes) {
     const absl::optional<Packet> result = ParsePacket(packet);
     if (!result.has_value()) continue;
     ++parsed;
-    EXPECT_EQ(sizeof(lh_packet) + result->meta.size() + result->payload.size(),
-              packet.size());
+    const PacketBody body = {
+        .name = result->name, .meta = result->meta, .payload = result->payload};
+    EXPECT_EQ(sizeof(lh_packet) + body.size(), packet.size());
     EXPECT_EQ(result->payload.data() + result->payload.size(),
               packet.data() + packet.size());
     EXPECT_LE(result->header.status, 16);

@@ -86,11 +86,12 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
   SendOpen(LH_PACKET_ACCEPT, *open, from, wire);
 }
 
-void ServerTransport::Grow(std::uint32_t index) {
+bool ServerTransport::Grow(std::uint32_t index) {
   const std::uint16_t before = slots_.granted(index);
-  if (!slots_.Grow(index)) return;
+  if (!slots_.Grow(index)) return false;
   counters_.sessions_grown.Add();
   ClearSlots(index, before);
+  return true;
 }
 
 void ServerTransport::ClearSlots(std::uint32_t index, std::uint16_t from) {

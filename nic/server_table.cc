@@ -88,13 +88,13 @@ bool ServerTable::TakeClosed(std::uint32_t* asker,
   return false;
 }
 
-const MethodTarget* ServerTable::Find(std::uint32_t listener,
-                                      std::uint64_t method,
-                                      bool* closing) const {
+const ServerTable::Method* ServerTable::Find(std::uint32_t listener,
+                                             std::uint64_t method,
+                                             bool* closing) const {
   const Server& server = servers_[listeners_[listener].server];
   *closing = server.state != Server::kOpen;
   const auto found = server.methods.find(method);
-  return found == server.methods.end() ? nullptr : &found->second.target;
+  return found == server.methods.end() ? nullptr : &found->second;
 }
 
 }  // namespace lauberhorn::nic

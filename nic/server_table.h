@@ -61,19 +61,20 @@ class ServerTable {
     return listeners_[listener].wire.get();
   }
 
+  struct Method {
+    std::string name;
+    MethodTarget target;
+  };
+
   // What a call that came over this listener is for. Null if there is no such
   // method; `closing` says whether the server takes no calls any more.
-  const MethodTarget* Find(std::uint32_t listener, std::uint64_t method,
-                           bool* closing) const;
+  const Method* Find(std::uint32_t listener, std::uint64_t method,
+                     bool* closing) const;
 
   void CallStarted(std::uint32_t server) { ++servers_[server].calls; }
   void CallEnded(std::uint32_t server) { --servers_[server].calls; }
 
  private:
-  struct Method {
-    std::string name;
-    MethodTarget target;
-  };
   struct Server {
     enum State { kUnused, kOpen, kClosing };
     State state = kUnused;

@@ -22,7 +22,9 @@ class ServerTableTest : public ::testing::Test {
   // The method that a call over the listener is for; null if there is none.
   const MethodTarget* Find(std::uint32_t listener, std::uint64_t method) {
     closing_ = false;
-    return table_.Find(listener, method, &closing_);
+    const ServerTable::Method* const found =
+        table_.Find(listener, method, &closing_);
+    return found == nullptr ? nullptr : &found->target;
   }
 
   MemoryNetwork network_{1};

@@ -120,10 +120,7 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   slot.sent_us = header.sent_us;
   StartRunning(index, slot, now);
   counters_.calls_arrived.Add();
-  if (session.running == slots_.granted(index)) {
-    Grow(index);
-    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
-  }
+  const bool grown = session.running == slots_.granted(index) && Grow(index);
   const Nanos deadline = header.remaining_us == 0
                              ? kNever
                              : now + Nanos{header.remaining_us} * kMicrosecond;
@@ -134,10 +131,14 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
                                     .slot = header.slot},
                        .listener = session.listener,
                        .method = header.method,
+                       .name = packet.name,
                        .deadline = deadline,
                        .payload = packet.payload});
   // It may have been answered at once.
-  if (slot.state == Slot::kRunning) slot.call = call;
+  if (slot.state != Slot::kRunning) return;
+  slot.call = call;
+  // So that the client knows at once of its new slots.
+  if (grown) SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
 }
 
 void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
@@ -253,7 +254,7 @@ void ServerTransport::Send(const lh_packet& header,
                            absl::Span<const std::uint8_t> payload,
                            const Address& to, Wire& wire) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, payload, bytes);
+  const std::size_t size = SealPacket(header, {.payload = payload}, bytes);
   counters_.packets_sent.Add();
   wire.Send(to, {bytes, size});
 }

@@ -29,6 +29,7 @@
 
 #include "abi/host/process.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
 #include "nic/counters.h"
@@ -52,7 +53,8 @@ struct IncomingCall {
   ReplyTo reply_to;
   std::uint32_t listener;  // as given to OnPacket()
   std::uint64_t method;
-  Nanos deadline;  // kNever if none
+  absl::string_view name = {};  // of the method; empty: known by its id
+  Nanos deadline;               // kNever if none
   absl::Span<const std::uint8_t> payload;
 };
 
@@ -145,8 +147,8 @@ class ServerTransport {
   void OnCall(const Packet& packet, std::uint32_t index, Nanos now);
   void OnProbe(const Packet& packet, std::uint32_t index, Nanos now);
   void OnCancel(const Packet& packet, std::uint32_t index);
-  // Gives the session more slots, if there are any.
-  void Grow(std::uint32_t index);
+  // Gives the session more slots, if there are any; whether it got some.
+  bool Grow(std::uint32_t index);
   void ClearSlots(std::uint32_t index, std::uint16_t from);
   // A free session, or the longest idle one; kNone if all are busy.
   std::uint32_t Allocate(Nanos now);

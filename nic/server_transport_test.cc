@@ -244,6 +244,39 @@ TEST_F(ServerTransportTest, TellsTheHandlerOfEachCallOnce) {
   EXPECT_EQ(counters_.calls_arrived.value(), 3u);
 }
 
+TEST_F(ServerTransportTest, TellsTheHandlerTheNameOfTheMethod) {
+  const std::uint64_t token = Open(client_);
+  lh_packet header = About(LH_PACKET_CALL, token, 1);
+  header.message_length = 2;
+  client_.Send(server_.address(), header, "hi", "/a/B");
+  EXPECT_TRUE(Answers(client_).empty());
+  Call(client_, token, 2);
+  ASSERT_EQ(server_.calls.size(), 2u);
+  EXPECT_EQ(server_.calls[0].name, "/a/B");
+  EXPECT_EQ(server_.calls[0].payload, "hi");
+  EXPECT_EQ(server_.calls[1].name, "");
+}
+
+TEST_F(ServerTransportTest, AcceptsNoCallBeforeTheHandlerHasSeenIt) {
+  // ACCEPTED would confirm the name of a method that the handler refuses.
+  const std::uint64_t token = Open(client_);
+  for (std::uint16_t slot = 0; slot < kSessionSlots; ++slot) {
+    if (slot == kSessionSlots - 1) {
+      server_.answer = [&](std::uint32_t call, Nanos now) {
+        server_.Reply(call, 12, "no such method", now);
+      };
+    }
+    const std::vector<Received> answers = Call(client_, token, 1, slot);
+    if (slot < kSessionSlots - 1) {
+      EXPECT_TRUE(answers.empty());
+      continue;
+    }
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_EQ(answers[0].header.type, LH_PACKET_REPLY);
+    EXPECT_EQ(answers[0].header.slots, 2 * kSessionSlots);
+  }
+}
+
 TEST_F(ServerTransportTest, RepliesToTheCall) {
   const std::uint64_t token = Open(client_);
   Call(client_, token, 1, 3);

@@ -31,6 +31,7 @@ foreach(
         engine_allocation
         engine_thread
         keyed_hash
+        method_names
         packet
         region
         server_table

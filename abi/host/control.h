@@ -10,8 +10,8 @@
  * call; code: status, 0 to 16; data: the handle that the command made; payload:
  * the error text if the status is not 0.
  *
- * Every command is safe to send twice: the second is answered NOT_FOUND or
- * ALREADY_EXISTS and changes nothing.
+ * Every command is safe to send twice: the second is answered as the first, or
+ * NOT_FOUND or ALREADY_EXISTS, and changes nothing.
  */
 #ifndef LH_HOST_CONTROL_H
 #define LH_HOST_CONTROL_H
@@ -28,7 +28,8 @@ enum lh_command {
 	LH_COMMAND_DISCONNECT = 6, /* struct lh_command_handle: peer */
 	LH_COMMAND_ENDPOINT_REOPEN = 7, /* struct lh_command_handle */
 	LH_COMMAND_ENDPOINT_RETIRE = 8, /* struct lh_command_handle */
-	LH_COMMAND_LIMITS = 9 /* struct lh_command_limits */
+	LH_COMMAND_LIMITS = 9, /* struct lh_command_limits */
+	LH_COMMAND_METHOD_NAME = 10 /* struct lh_command_method_name, name */
 };
 
 /*
@@ -80,6 +81,23 @@ LH_FIELD(lh_command_method, name_length, 34);
 LH_FIELD(lh_command_method, reserved, 36);
 
 #define LH_METHOD_NAME_MAX 255
+
+/*
+ * A method that the process is going to call: its full name follows. Calls of it
+ * carry the name until the server has confirmed it; without this command they go
+ * by the id alone. ALREADY_EXISTS: another name has this id. RESOURCE_EXHAUSTED:
+ * the NIC keeps no more names of this process.
+ */
+struct lh_command_method_name {
+	__u64 method; /* w: giver; r: NIC; o: slot; id: hash of the name */
+	__u16 name_length; /* w: giver; r: NIC; o: slot; bytes, at least 1 */
+	__u16 reserved[3]; /* w: giver; r: NIC; o: slot; zero */
+};
+
+LH_SIZE(lh_command_method_name, 16);
+LH_FIELD(lh_command_method_name, method, 0);
+LH_FIELD(lh_command_method_name, name_length, 8);
+LH_FIELD(lh_command_method_name, reserved, 10);
 
 /* An IP address and port; IPv4 as ::ffff:a.b.c.d. */
 struct lh_address {

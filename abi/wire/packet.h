@@ -19,6 +19,17 @@
  * never run again, a lower one is old and dropped. A reply is kept until the
  * client acknowledged it or used the slot again.
  *
+ * Names. A method is named by an id in every call, and in full where the ends
+ * must agree on what the id means: the calls of a method in a session carry its
+ * name (LH_PACKET_FLAG_NAME) until one that did was ACCEPTED or got a REPLY with
+ * another status than UNIMPLEMENTED. The server compares the name with its own
+ * before it does anything else with the call. A name that does not fit into the
+ * packet beside what else it carries is left out, and confirms nothing.
+ *
+ * Metadata. First the name, if the flag says so: one byte, how long it is, 1 to
+ * 255, and its bytes; then what the caller gave (LH_PACKET_FLAG_META), at least
+ * one byte. There is nothing else.
+ *
  * Messages. A call is two sequences of messages, one per direction, numbered by
  * `message`; each has `message_length` bytes, sent in fragments at `offset`. A
  * unary call is message 0 each way; one packet holds it if offset is 0 and

@@ -61,9 +61,10 @@ RawPeer::RawPeer(MemoryNetwork& network, const Address& address)
     : wire_(Listen(network, address)) {}
 
 void RawPeer::Send(const Address& to, const lh_packet& header,
-                   absl::string_view payload) {
+                   absl::string_view payload, absl::string_view name) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, Bytes(payload), bytes);
+  const std::size_t size =
+      SealPacket(header, {.name = name, .payload = Bytes(payload)}, bytes);
   wire_->Send(to, {bytes, size});
 }
 
@@ -78,7 +79,8 @@ std::vector<RawPeer::Received> RawPeer::Receive() {
   std::vector<Received> received;
   Counters counters;
   Drain(*wire_, counters, [&](const Packet& packet, const Address& from) {
-    received.push_back({packet.header, Text(packet.payload), from});
+    received.push_back(
+        {packet.header, Text(packet.payload), from, std::string(packet.name)});
   });
   EXPECT_EQ(counters.packets_malformed.value(), 0u);
   return received;
@@ -110,6 +112,7 @@ std::uint32_t TestServer::OnCall(const IncomingCall& call) {
   calls.push_back({.reply_to = call.reply_to,
                    .listener = call.listener,
                    .method = call.method,
+                   .name = std::string(call.name),
                    .deadline = call.deadline,
                    .payload = Text(call.payload)});
   if (answer) answer(number, now_);

@@ -36,6 +36,7 @@ class RawPeer {
     lh_packet header;
     std::string payload;
     Address from;
+    std::string name;  // of the method, if the packet has it
 
     lh_open open() const;
   };
@@ -43,7 +44,7 @@ class RawPeer {
   RawPeer(MemoryNetwork& network, const Address& address);
 
   void Send(const Address& to, const lh_packet& header,
-            absl::string_view payload = "");
+            absl::string_view payload = "", absl::string_view name = "");
   void SendOpen(const Address& to, std::uint8_t type, const lh_open& open);
 
   // The packets that came since the last call. Each must be well-formed.
@@ -63,6 +64,7 @@ class TestServer final : private ServerTransport::Handler {
     ReplyTo reply_to;
     std::uint32_t listener;
     std::uint64_t method;
+    std::string name;
     Nanos deadline;
     std::string payload;
     int dropped = 0;

@@ -2,12 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/arrived_call.h"
 
-#include <time.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "librpc/device_time.h"
 
 namespace lauberhorn {
 
@@ -30,11 +28,7 @@ ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
 }
 
 absl::Time ArrivedCall::deadline() const {
-  if (header_.deadline == 0) return absl::InfiniteFuture();
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::Now() + (absl::Nanoseconds(header_.deadline) -
-                        absl::DurationFromTimespec(now));
+  return FromDeviceDeadline(header_.deadline);
 }
 
 bool ArrivedCall::IsCancelled() const {

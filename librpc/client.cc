@@ -8,7 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "librpc/device_time.h"
 #include "librpc/endpoint.h"
 #include "librpc/runtime_impl.h"
 #include "librpc/target.h"
@@ -41,17 +41,6 @@ class ClientImpl final : public Client {
   const std::string target_;
   const std::uint64_t peer_;
 };
-
-// On the device's clock, 0 for never; at least 1, since 0 means none.
-std::uint64_t DeviceDeadline(absl::Time deadline) {
-  if (deadline == absl::InfiniteFuture()) return 0;
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const absl::Duration left = deadline - absl::Now();
-  const std::int64_t when =
-      absl::ToInt64Nanoseconds(absl::DurationFromTimespec(now) + left);
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(when, 1));
-}
 
 }  // namespace
 
@@ -131,7 +120,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   header.call = call;
   header.code = id_;
   header.data = client.peer();
-  header.deadline = DeviceDeadline(options.deadline);
+  header.deadline = ToDeviceDeadline(options.deadline);
   header.length = static_cast<__u32>(request_size_);
   header.kind = LH_KIND_CALL;
   header.flags = options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0;

@@ -3,6 +3,7 @@
 //
 // Calls from end to end: client, NIC, wire, NIC, server, and back.
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <latch>
@@ -92,6 +93,7 @@ void WaitForCancel(void* service, ServerCall& call) {
   if (call.deadline() == absl::InfiniteFuture()) {
     return call.Fail(absl::StatusCode::kInvalidArgument, "no deadline");
   }
+  In(service).entered.count_down();
   while (!call.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
   In(service).saw_cancel = true;
   Answer(call, "too late");
@@ -373,6 +375,39 @@ TEST_F(RpcTest, ShutdownWaitsForTheCallThatRunsAndRefusesOthers) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RpcTest, ShutdownEndsWhatRunsAtItsDeadline) {
+  CallOptions options = Patient();
+  std::thread caller([&] {
+    const absl::Status status = Call("WaitForCancel", "", options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_THAT(status.message(), HasSubstr("was shut down"));
+  });
+  server_.service.entered.wait();
+  server_.server->Shutdown(absl::Now() + absl::Milliseconds(20));
+  EXPECT_TRUE(server_.service.saw_cancel) << "it waits for the handler";
+  caller.join();
+}
+
+TEST_F(RpcTest, ShutdownReturnsInEveryThreadThatCallsIt) {
+  std::thread caller([&] {
+    EXPECT_EQ(Call("WaitForCancel", "").status().code(),
+              absl::StatusCode::kUnavailable);
+  });
+  server_.service.entered.wait();
+  std::vector<std::thread> closers;
+  for (int closer = 0; closer < 4; ++closer) {
+    closers.emplace_back([&, closer] {
+      // Without the last they would wait for as long as the call.
+      server_.server->Shutdown(closer < 3 ? absl::InfiniteFuture()
+                                          : absl::Now());
+      EXPECT_TRUE(server_.service.saw_cancel);
+    });
+  }
+  for (std::thread& closer : closers) closer.join();
+  caller.join();
+  server_.server->Shutdown();
+}
+
 TEST_F(RpcTest, TwoServersOfAProcessAreApart) {
   TestServer other(server_runtime_);
   other.service.name = "other";
@@ -564,6 +599,24 @@ TEST(RpcWorkersTest, AHandlerThatEndsItsThreadEndsItsCallOnly) {
     EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
   }
   server.server->Shutdown();
+}
+
+// Client, server and both runtimes go in every order, after a call.
+TEST(RpcRuntimeTest, WhatUsesARuntimeMayGoInAnyOrder) {
+  std::vector<int> order = {0, 1, 2, 3};
+  do {
+    std::shared_ptr<Runtime> serving = OpenRuntime();
+    std::shared_ptr<Runtime> calling = OpenRuntime();
+    auto server = std::make_unique<TestServer>(serving);
+    std::shared_ptr<Client> client = Connect(calling, server->target());
+    EXPECT_EQ(*Call(*client, "Name", ""), "one");
+    for (const int next : order) {
+      if (next == 0) serving = nullptr;
+      if (next == 1) calling = nullptr;
+      if (next == 2) server = nullptr;
+      if (next == 3) client = nullptr;
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST(RpcRuntimeTest, OptionsOutOfRangeAreRefused) {

@@ -3,6 +3,7 @@
 #include "lauberhorn/server.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "librpc/device_time.h"
 #include "librpc/runtime_impl.h"
 #include "librpc/target.h"
 
@@ -21,12 +23,12 @@ class ServerImpl final : public Server {
   ServerImpl(std::shared_ptr<Runtime> runtime, std::uint64_t handle)
       : runtime_(std::move(runtime)), handle_(handle) {}
 
-  ~ServerImpl() override { Shutdown(); }
+  ~ServerImpl() override { Shutdown(absl::InfiniteFuture()); }
 
   absl::Status AddService(absl::Span<const Method> methods,
                           void* service) override {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return Closed();
+    if (state_ != kOpen) return Closed();
     for (const Method& method : methods) {
       if (method.name.size() > LH_METHOD_NAME_MAX) {
         return absl::InvalidArgumentError(
@@ -55,7 +57,7 @@ class ServerImpl final : public Server {
         ResolveTarget(address, TargetUse::kListen);
     if (!resolved.ok()) return resolved.status();
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return Closed();
+    if (state_ != kOpen) return Closed();
     lh_command_listen command = {};
     command.server = handle_;
     command.address = *resolved;
@@ -65,19 +67,47 @@ class ServerImpl final : public Server {
     return static_cast<int>(*port);
   }
 
-  void Shutdown() override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return;
-    closed_ = true;
-    lh_command_handle command;
-    command.handle = handle_;
-    // Answered when the last call has ended.
-    (void)runtime().endpoints().ControlSurely(LH_COMMAND_SERVER_CLOSE, command);
-    for (const std::uint16_t row : rows_) runtime().methods().Remove(row);
-    runtime().workers().Release();
+  using Server::Shutdown;
+  void Shutdown(absl::Time deadline) override {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (state_ == kOpen) state_ = kClosing;  // nothing is added any more
+      if (state_ == kClosed) return;
+    }
+    lh_command_close command;
+    command.server = handle_;
+    command.deadline = ToDeviceDeadline(deadline);
+    // Whoever comes first is answered when the last call has ended, and
+    // finishes; the others are refused at once, and wait.
+    const absl::Status closed =
+        runtime().endpoints().ControlSurely(LH_COMMAND_SERVER_CLOSE, command);
+    if (!absl::IsAlreadyExists(closed) && !absl::IsNotFound(closed)) Finish();
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return state_ == kClosed;
+    });
   }
 
  private:
+  enum State { kOpen, kClosing, kFinishing, kClosed };
+
+  // No call is in work, and none will come. The lock is not held while the
+  // workers end.
+  void Finish() {
+    std::vector<std::uint16_t> rows;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (state_ != kClosing) return;
+      state_ = kFinishing;
+      rows.swap(rows_);
+    }
+    for (const std::uint16_t row : rows) runtime().methods().Remove(row);
+    runtime().workers().Release();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    state_ = kClosed;
+    changed_.notify_all();
+  }
+
   static absl::Status Closed() {
     return absl::FailedPreconditionError("the server has been shut down");
   }
@@ -113,7 +143,8 @@ class ServerImpl final : public Server {
   const std::shared_ptr<Runtime> runtime_;
   const std::uint64_t handle_;
   std::mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::condition_variable changed_;
+  State state_ ABSL_GUARDED_BY(mutex_) = kOpen;
   std::vector<Method> methods_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::uint16_t> rows_ ABSL_GUARDED_BY(mutex_);
 };

@@ -544,6 +544,16 @@ void Dispatcher::Cancel(std::uint64_t handle, absl::StatusCode code,
   EndEarly(call, LH_CALL_CANCELLED, code, text);
 }
 
+void Dispatcher::CancelAll(std::uint32_t server, absl::StatusCode code,
+                           absl::string_view text) {
+  for (std::uint32_t call = 0; call < calls_.size(); ++call) {
+    const Call& entry = calls_[call];
+    if (entry.state != kFree && entry.target.server == server) {
+      Cancel(lh_handle(call, entry.generation), code, text);
+    }
+  }
+}
+
 void Dispatcher::EndEarly(std::uint32_t call, std::uint8_t flag,
                           absl::StatusCode code, absl::string_view text) {
   Call& entry = calls_[call];

@@ -84,6 +84,10 @@ class Dispatcher {
   void Cancel(std::uint64_t handle, absl::StatusCode code,
               absl::string_view text);
 
+  // Cancel() of all calls of a server.
+  void CancelAll(std::uint32_t server, absl::StatusCode code,
+                 absl::string_view text);
+
   // Messages of an endpoint on `serve`. False: it broke the contract.
   bool OnReply(std::uint32_t endpoint, const HostMessage& message);
   bool OnEmpty(std::uint32_t endpoint, const HostMessage& message);

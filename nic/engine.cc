@@ -38,14 +38,15 @@ Nanos Engine::Poll(Nanos now) {
   server_transport_.Expire(now);
   dispatcher_.Expire();
   dispatcher_.Dispatch();
+  if (servers_.NextLate() <= now) EndLateServers();
   if (closing_) FinishClosedServers();
   busy = answers_.DeliverWaiting() || busy;
   channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
   FlushWires();
   if (busy) return now;
-  return std::min(
-      {client_transport_.Next(), server_transport_.Next(), dispatcher_.Next()});
+  return std::min({client_transport_.Next(), server_transport_.Next(),
+                   dispatcher_.Next(), servers_.NextLate()});
 }
 
 bool Engine::TryToSleep() {

@@ -92,6 +92,7 @@ class Engine final : private ServerTransport::Handler,
                                            bool* answer_later);
   absl::Status AddMethod();
   absl::Status NameMethod();
+  void EndLateServers();
   void FinishClosedServers();
 
   Region& region_;

@@ -65,8 +65,10 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       return servers_.Open();
 
     case LH_COMMAND_SERVER_CLOSE: {
-      if (!Read(message_.bytes(), &handle)) return Malformed();
-      const absl::Status status = servers_.Close(handle.handle, place);
+      lh_command_close close;
+      if (!Read(message_.bytes(), &close)) return Malformed();
+      const absl::Status status = servers_.Close(
+          close.server, place, close.deadline == 0 ? kNever : close.deadline);
       *answer_later = status.ok();
       closing_ = true;
       return Result(status);
@@ -151,6 +153,17 @@ absl::Status Engine::NameMethod() {
     return Malformed();
   }
   return client_transport_.NameMethod(method.method, name);
+}
+
+// The deadline of their closing has come.
+void Engine::EndLateServers() {
+  for (;;) {
+    const std::uint32_t server = servers_.TakeLate(now_);
+    if (server == ServerTable::kNone) return;
+    dispatcher_.CancelAll(
+        server, absl::StatusCode::kUnavailable,
+        "the server was shut down before the call ended; it may have run");
+  }
 }
 
 void Engine::FinishClosedServers() {

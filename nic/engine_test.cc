@@ -193,6 +193,18 @@ class EngineTest : public ::testing::Test {
     return node.call(endpoint).Put(header);
   }
 
+  bool PutClose(std::size_t endpoint, std::uint64_t command,
+                Nanos deadline = 0) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = LH_COMMAND_SERVER_CLOSE;
+    header.call = command;
+    lh_command_close close;
+    close.server = server_->server();
+    close.deadline = deadline;
+    return server_->call(endpoint).Put(header, Payload(close));
+  }
+
   bool PutReply(Node& node, std::size_t endpoint, std::uint64_t call,
                 absl::string_view reply) {
     lh_message header = {};
@@ -399,13 +411,7 @@ TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
   server_->Wait(2);
   ASSERT_TRUE(PutCall(Handle(0), "a"));
   const TakenMessage call = Await(server_->serve(2));
-  lh_message close = {};
-  close.kind = LH_KIND_CONTROL;
-  close.code = LH_COMMAND_SERVER_CLOSE;
-  close.call = 99;
-  lh_command_handle handle;
-  handle.handle = server_->server();
-  ASSERT_TRUE(server_->call(5).Put(close, Payload(handle)));
+  ASSERT_TRUE(PutClose(5, 99));
   for (int step = 0; step < 20; ++step) Step();
   TakenMessage result;
   EXPECT_FALSE(server_->call(5).Take(&result));
@@ -416,6 +422,35 @@ TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
   result = Await(server_->call(5));
   EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
   EXPECT_EQ(result.header.call, 99u);
+}
+
+TEST_F(EngineTest, AServerThatClosesEndsItsCallsAtTheDeadline) {
+  server_->Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(1), "queued"));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutClose(5, 99));
+  for (int step = 0; step < 20; ++step) Step();
+  // Another thread is in a hurry.
+  const Nanos deadline = now_ + 10 * kMillisecond;
+  ASSERT_TRUE(PutClose(4, 100, deadline));
+  EXPECT_EQ(Await(server_->call(4)).header.code, 6u);  // ALREADY_EXISTS
+  for (int end = 0; end < 2; ++end) {
+    const TakenMessage ended = Await(client_->call(1));
+    EXPECT_EQ(ended.header.code, 14u);  // UNAVAILABLE
+    EXPECT_THAT(ended.payload, ::testing::HasSubstr("was shut down"));
+  }
+  EXPECT_GE(now_, deadline);
+  EXPECT_LE(now_, deadline + kMillisecond);
+  EXPECT_EQ(
+      server_->region().call_word(lh_handle_index(call.header.call))->word,
+      lh_handle(LH_CALL_CANCELLED, lh_handle_generation(call.header.call)));
+  // It is closed when the handler has returned.
+  for (int step = 0; step < 20; ++step) Step();
+  TakenMessage result;
+  EXPECT_FALSE(server_->call(5).Take(&result));
+  ASSERT_TRUE(PutReply(*server_, 2, call.header.call, "late"));
+  EXPECT_EQ(Await(server_->call(5)).header.call, 99u);
 }
 
 TEST_F(EngineTest, ControlCommandsAreChecked) {
@@ -437,11 +472,15 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   lh_command_handle nothing;
   nothing.handle = lh_handle(1000, 1);
   for (const lh_command command :
-       {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT,
-        LH_COMMAND_ENDPOINT_REOPEN, LH_COMMAND_ENDPOINT_RETIRE}) {
+       {LH_COMMAND_DISCONNECT, LH_COMMAND_ENDPOINT_REOPEN,
+        LH_COMMAND_ENDPOINT_RETIRE}) {
     EXPECT_EQ(node.Control(now_, command, Payload(nothing)).code, kNotFound)
         << command;
   }
+  lh_command_close close = {};
+  close.server = nothing.handle;
+  EXPECT_EQ(node.Control(now_, LH_COMMAND_SERVER_CLOSE, Payload(close)).code,
+            kNotFound);
   lh_command_handle open;
   open.handle = lh_handle(1, 1);
   EXPECT_EQ(node.Control(now_, LH_COMMAND_ENDPOINT_REOPEN, Payload(open)).code,

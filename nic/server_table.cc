@@ -21,17 +21,23 @@ std::uint64_t ServerTable::Open() {
 
 ServerTable::Server* ServerTable::FindServer(std::uint64_t handle) {
   const std::uint32_t index = lh_handle_index(handle);
-  if (index >= servers_.size() || servers_[index].state != Server::kOpen ||
+  if (index >= servers_.size() || servers_[index].state == Server::kUnused ||
       servers_[index].generation != lh_handle_generation(handle)) {
     return nullptr;
   }
   return &servers_[index];
 }
 
+ServerTable::Server* ServerTable::FindOpen(std::uint64_t handle) {
+  Server* const server = FindServer(handle);
+  const bool open = server != nullptr && server->state == Server::kOpen;
+  return open ? server : nullptr;
+}
+
 absl::Status ServerTable::AddMethod(std::uint64_t server, std::uint64_t id,
                                     absl::string_view name, std::uint64_t code,
                                     std::uint64_t data, std::uint16_t index) {
-  Server* const found = FindServer(server);
+  Server* const found = FindOpen(server);
   if (found == nullptr) return absl::NotFoundError("no such server");
   const MethodTarget target = {code, data, index, lh_handle_index(server)};
   const auto [method, inserted] =
@@ -46,7 +52,7 @@ absl::Status ServerTable::AddMethod(std::uint64_t server, std::uint64_t id,
 
 absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
                                             const Address& address) {
-  if (FindServer(server) == nullptr) {
+  if (FindOpen(server) == nullptr) {
     return absl::NotFoundError("no such server");
   }
   absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Listen(address);
@@ -61,12 +67,37 @@ absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
   return local;
 }
 
-absl::Status ServerTable::Close(std::uint64_t server, std::uint32_t asker) {
+absl::Status ServerTable::Close(std::uint64_t server, std::uint32_t asker,
+                                Nanos deadline) {
   Server* const found = FindServer(server);
   if (found == nullptr) return absl::NotFoundError("no such server");
+  if (found->state == Server::kClosing) {
+    // One whose deadline has come has none any more.
+    if (deadline < found->deadline) SetDeadline(*found, deadline);
+    return absl::AlreadyExistsError("the server is being closed already");
+  }
   found->state = Server::kClosing;
   found->asker = asker;
+  SetDeadline(*found, deadline);
   return absl::OkStatus();
+}
+
+void ServerTable::SetDeadline(Server& server, Nanos deadline) {
+  server.deadline = deadline;
+  next_late_ = kNever;
+  for (const Server& each : servers_) {
+    next_late_ = std::min(next_late_, each.deadline);
+  }
+}
+
+std::uint32_t ServerTable::TakeLate(Nanos now) {
+  if (now < next_late_) return kNone;
+  const auto late = std::find_if(
+      servers_.begin(), servers_.end(),
+      [now](const Server& server) { return server.deadline <= now; });
+  if (late == servers_.end()) return kNone;
+  SetDeadline(*late, kNever);
+  return static_cast<std::uint32_t>(late - servers_.begin());
 }
 
 bool ServerTable::TakeClosed(std::uint32_t* asker,
@@ -83,6 +114,7 @@ bool ServerTable::TakeClosed(std::uint32_t* asker,
     }
     server.state = Server::kUnused;
     server.methods.clear();
+    SetDeadline(server, kNever);
     return true;
   }
   return false;

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "nic/address.h"
 #include "nic/dispatcher.h"
+#include "nic/time.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
@@ -44,8 +45,15 @@ class ServerTable {
   absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
 
   // No new calls. The server is gone as soon as none is in work, see
-  // TakeClosed(), which gives `asker` back.
-  absl::Status Close(std::uint64_t server, std::uint32_t asker);
+  // TakeClosed(), which gives `asker` back. `deadline` is when those that still
+  // are in work are to be ended, see TakeLate(). ALREADY_EXISTS if it is being
+  // closed already; then only an earlier deadline counts.
+  absl::Status Close(std::uint64_t server, std::uint32_t asker, Nanos deadline);
+
+  // The index of a server whose deadline has come, once for each; kNone if
+  // there is none. NextLate() is when to ask.
+  std::uint32_t TakeLate(Nanos now);
+  Nanos NextLate() const { return next_late_; }
 
   // A server whose closing is done, if there is one: tells who asked for it and
   // appends to `listeners` the numbers that RemoveListener() is to be called
@@ -81,6 +89,7 @@ class ServerTable {
     std::uint32_t generation = 0;
     std::uint32_t calls = 0;
     std::uint32_t asker = 0;  // that it be closed
+    Nanos deadline = kNever;  // of that
     absl::flat_hash_map<std::uint64_t, Method> methods;
   };
   struct Listener {
@@ -88,12 +97,16 @@ class ServerTable {
     std::uint32_t server = kNone;
   };
 
-  // The open server of this handle, or null.
+  // The server of this handle, if it is there; the open one; or null.
   Server* FindServer(std::uint64_t handle);
+  Server* FindOpen(std::uint64_t handle);
+
+  void SetDeadline(Server& server, Nanos deadline);
 
   WireFactory& wires_;
   std::vector<Server> servers_;
   std::vector<Listener> listeners_;
+  Nanos next_late_ = kNever;  // the earliest deadline
 };
 
 }  // namespace lauberhorn::nic

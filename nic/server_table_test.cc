@@ -89,7 +89,12 @@ TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
 
 TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
   const std::uint64_t server = table_.Open();
-  ASSERT_TRUE(table_.Close(server, 2).ok());
+  ASSERT_TRUE(table_.Close(server, 2, kNever).ok());
+  EXPECT_EQ(table_.AddMethod(server, 1, "/a.A/Do", 1, 2, 3).code(),
+            absl::StatusCode::kNotFound);
+  std::uint32_t asker = 0;
+  std::vector<std::uint32_t> listeners;
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
   for (const std::uint64_t handle : std::vector<std::uint64_t>{
            server, 0, ~std::uint64_t{0},
            lh_handle(lh_handle_index(server), lh_handle_generation(server) + 1),
@@ -98,9 +103,38 @@ TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
               absl::StatusCode::kNotFound);
     EXPECT_EQ(table_.Listen(handle, TestAddress(1, 0)).status().code(),
               absl::StatusCode::kNotFound);
-    EXPECT_EQ(table_.Close(handle, 0).code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(table_.Close(handle, 0, kNever).code(),
+              absl::StatusCode::kNotFound);
   }
   EXPECT_EQ(table_.listener_count(), 0u);
+}
+
+TEST_F(ServerTableTest, TheEarlierDeadlineOfAClosingCountsOnce) {
+  const std::uint64_t a = table_.Open();
+  const std::uint64_t b = table_.Open();
+  table_.CallStarted(lh_handle_index(a));
+  table_.CallStarted(lh_handle_index(b));
+  EXPECT_EQ(table_.NextLate(), kNever);
+  ASSERT_TRUE(table_.Close(a, 5, 100).ok());
+  ASSERT_TRUE(table_.Close(b, 6, kNever).ok());
+  EXPECT_EQ(table_.NextLate(), 100u);
+  EXPECT_EQ(table_.Close(b, 7, 50).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(table_.Close(b, 8, 60).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(table_.NextLate(), 50u);
+  EXPECT_EQ(table_.TakeLate(49), ServerTable::kNone);
+  EXPECT_EQ(table_.TakeLate(50), lh_handle_index(b));
+  EXPECT_EQ(table_.TakeLate(50), ServerTable::kNone);
+  EXPECT_EQ(table_.NextLate(), 100u);
+  // What has ended in time has no deadline any more.
+  table_.CallEnded(lh_handle_index(a));
+  std::uint32_t asker = 0;
+  std::vector<std::uint32_t> listeners;
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
+  EXPECT_EQ(asker, 5u);
+  EXPECT_EQ(table_.NextLate(), kNever);
+  table_.CallEnded(lh_handle_index(b));
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
+  EXPECT_EQ(asker, 6u) << "the first that asked";
 }
 
 TEST_F(ServerTableTest, PassesOnWhyItCannotListen) {
@@ -124,7 +158,7 @@ TEST_F(ServerTableTest, ClosesOnceNoCallIsInWork) {
   std::uint32_t asker = 0;
   std::vector<std::uint32_t> listeners;
   EXPECT_FALSE(table_.TakeClosed(&asker, &listeners)) << "it is open";
-  ASSERT_TRUE(table_.Close(server, 5).ok());
+  ASSERT_TRUE(table_.Close(server, 5, kNever).ok());
   EXPECT_FALSE(table_.TakeClosed(&asker, &listeners));
   Find(0, 7);
   EXPECT_TRUE(closing_);
@@ -151,8 +185,8 @@ TEST_F(ServerTableTest, ClosesEachOfSeveral) {
   const std::uint64_t c = table_.Open();
   ASSERT_TRUE(table_.Listen(b, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Listen(a, TestAddress(1, 101)).ok());
-  ASSERT_TRUE(table_.Close(b, 2).ok());
-  ASSERT_TRUE(table_.Close(a, 1).ok());
+  ASSERT_TRUE(table_.Close(b, 2, kNever).ok());
+  ASSERT_TRUE(table_.Close(a, 1, kNever).ok());
   std::vector<std::uint32_t> askers;
   std::vector<std::uint32_t> listeners;
   std::uint32_t asker = 0;
@@ -171,7 +205,7 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   const std::uint64_t old = table_.Open();
   ASSERT_TRUE(table_.AddMethod(old, 7, "/a.A/Do", 1, 2, 3).ok());
   ASSERT_TRUE(table_.Listen(old, TestAddress(1, 100)).ok());
-  ASSERT_TRUE(table_.Close(old, 0).ok());
+  ASSERT_TRUE(table_.Close(old, 0, kNever).ok());
   std::uint32_t asker = 0;
   std::vector<std::uint32_t> listeners;
   ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
@@ -186,7 +220,7 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   EXPECT_FALSE(closing_);
   EXPECT_TRUE(table_.AddMethod(fresh, 7, "/b.B/Do", 4, 5, 6).ok());
   EXPECT_EQ(Find(0, 7)->code, 4u);
-  EXPECT_EQ(table_.Close(old, 0).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(table_.Close(old, 0, kNever).code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@
 enum lh_command {
 	LH_COMMAND_NONE = 0,
 	LH_COMMAND_SERVER_OPEN = 1, /* no payload; data: handle of a server */
-	LH_COMMAND_SERVER_CLOSE = 2, /* struct lh_command_handle */
+	LH_COMMAND_SERVER_CLOSE = 2, /* struct lh_command_close */
 	LH_COMMAND_METHOD_ADD = 3, /* struct lh_command_method, then name */
 	LH_COMMAND_LISTEN = 4, /* struct lh_command_listen; data: port */
 	LH_COMMAND_CONNECT = 5, /* struct lh_command_listen; data: peer */
@@ -33,7 +33,6 @@ enum lh_command {
 };
 
 /*
- * SERVER_CLOSE: no new calls; answered when those that were accepted ended.
  * DISCONNECT: open calls end with CANCELLED. ENDPOINT_REOPEN: its last thread
  * closed both `in` lanes; another one is going to wait on them. ENDPOINT_RETIRE:
  * send its thread LH_KIND_RETIRE as soon as its `serve` lane is empty. The handle
@@ -45,6 +44,21 @@ struct lh_command_handle {
 
 LH_SIZE(lh_command_handle, 8);
 LH_FIELD(lh_command_handle, handle, 0);
+
+/*
+ * No new calls; answered when those that were accepted have ended. Those that
+ * have not at the deadline end for their callers with UNAVAILABLE; the command
+ * is answered when their handlers have, too. Sent again while it is in work, it
+ * is answered ALREADY_EXISTS at once, and the earlier deadline counts.
+ */
+struct lh_command_close {
+	__u64 server; /* w: giver; r: NIC; o: slot; handle */
+	__u64 deadline; /* w: giver; r: NIC; o: slot; device ns, 0 none */
+};
+
+LH_SIZE(lh_command_close, 16);
+LH_FIELD(lh_command_close, server, 0);
+LH_FIELD(lh_command_close, deadline, 8);
 
 /* How much of the process the NIC may use; said before the first EMPTY. */
 struct lh_command_limits {

@@ -2,17 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the two contexts of a call do, over the NIC: cancellation from both
-// ends.
+// ends, and by the end of the server.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <latch>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -165,6 +167,58 @@ TEST_F(ContextTest, AHandlerMayCancelItsCall) {
   grpc::ClientContext next;
   next.set_deadline(Patience());
   EXPECT_TRUE(Say(next).ok());
+}
+
+TEST_F(ContextTest, ShutdownWithADeadlineCancelsWhatRuns) {
+  std::latch entered(1);
+  std::latch saw_it(1);
+  service_.say = [&](grpc::ServerContext* context) {
+    entered.count_down();
+    WaitUntilCancelled(*context);
+    saw_it.count_down();
+    return grpc::Status::OK;
+  };
+  std::thread waiter([&] { server_->Wait(); });
+  std::thread closer([&] {
+    entered.wait();
+    server_->Shutdown(std::chrono::system_clock::now() +
+                      std::chrono::milliseconds(10));
+    EXPECT_TRUE(saw_it.try_wait()) << "it waits for the handler";
+  });
+  EXPECT_EQ(Say(context_).error_code(), grpc::StatusCode::UNAVAILABLE);
+  closer.join();
+  waiter.join();
+  server_->Wait();
+  server_->Shutdown(gpr_timespec{0, 0, GPR_TIMESPAN});
+}
+
+// Channel, stub and server go in every order, after a call. The last of them
+// closes the runtime.
+TEST(ShutdownTest, WhatAProgramHoldsMayGoInAnyOrder) {
+  std::vector<int> order = {0, 1, 2};
+  do {
+    ScriptedService service;
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port);
+    builder.RegisterService(&service);
+    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+    ASSERT_THAT(server, NotNull());
+    std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(
+        absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+    std::unique_ptr<echo::Echo::Stub> stub = echo::Echo::NewStub(channel);
+    grpc::ClientContext context;
+    context.set_deadline(Patience());
+    echo::Request request;
+    echo::Reply reply;
+    EXPECT_TRUE(stub->Say(&context, request, &reply).ok());
+    for (const int next : order) {
+      if (next == 0) server = nullptr;
+      if (next == 1) channel = nullptr;
+      if (next == 2) stub = nullptr;
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
 }
 
 }  // namespace

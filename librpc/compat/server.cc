@@ -24,8 +24,8 @@ void Server::Wait() {
   shut_down_.wait(lock, [this] { return is_shut_down_; });
 }
 
-void Server::Shutdown() {
-  server_->Shutdown();
+void Server::ShutdownBy(absl::Time deadline) {
+  server_->Shutdown(deadline);
   const std::lock_guard<std::mutex> lock(mutex_);
   is_shut_down_ = true;
   shut_down_.notify_all();

@@ -9,8 +9,9 @@
 //   server->Wait();
 //
 // Thread-safety: safe from any thread; not from a signal handler. Blocking:
-// Wait() until Shutdown(); Shutdown() and the destructor until the calls that
-// run have ended. Ownership: the caller's. The services must outlive it.
+// Wait() until Shutdown(); Shutdown() and the destructor until the handlers
+// that run have returned. Ownership: the caller's. The services must outlive
+// it.
 #ifndef GRPCPP_SERVER_H_
 #define GRPCPP_SERVER_H_
 
@@ -19,7 +20,9 @@
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "grpcpp/support/config.h"
+#include "grpcpp/support/time.h"
 #include "lauberhorn/server.h"
 
 namespace grpc {
@@ -40,14 +43,26 @@ class Server final {
 
   // Server::Shutdown()
   //
-  // Accepts no more calls and returns when those that were accepted have ended.
-  // Safe to call again. Not from a handler, which it would wait for.
-  void Shutdown();
+  // Accepts no more calls (they end with UNAVAILABLE) and returns when the
+  // handlers of those that were accepted have returned. Calls that have not
+  // ended at `deadline`, a point in time of any type that TimePoint takes, then
+  // end with UNAVAILABLE, and their handlers learn of it from
+  // ServerContext::IsCancelled(). Safe to call again, from any thread but a
+  // handler's, which it would wait for; of several deadlines the earliest
+  // counts.
+  template <typename T>
+  void Shutdown(const T& deadline) {
+    TimePoint<T> point(deadline);
+    ShutdownBy(internal::ToTime(point.raw_time()));
+  }
+  void Shutdown() { ShutdownBy(absl::InfiniteFuture()); }
 
  private:
   friend class ServerBuilder;
 
   explicit Server(std::unique_ptr<lauberhorn::Server> server);
+
+  void ShutdownBy(absl::Time deadline);
 
   const std::unique_ptr<lauberhorn::Server> server_;
   std::mutex mutex_;

@@ -70,7 +70,7 @@ absl::StatusOr<int> PortOf(absl::string_view address) {
 class FakeServer final : public Server {
  public:
   FakeServer() = default;
-  ~FakeServer() override { Shutdown(); }
+  ~FakeServer() override { Shutdown(absl::InfiniteFuture()); }
 
   absl::Status AddService(absl::Span<const Method> methods,
                           void* service) override {
@@ -94,7 +94,8 @@ class FakeServer final : public Server {
     return port;
   }
 
-  void Shutdown() override {
+  using Server::Shutdown;
+  void Shutdown(absl::Time) override {
     const std::lock_guard<std::mutex> lock(Ports::Get().mutex);
     std::erase_if(Ports::Get().servers,
                   [this](const auto& port) { return port.second == this; });

@@ -13,8 +13,8 @@
 //   (*server)->Shutdown();
 //
 // Thread-safety: safe from any thread. Blocking: all functions wait for the
-// NIC, Shutdown() also for the calls that run. Ownership: the server does not
-// own the services; they must outlive Shutdown() or the server.
+// NIC, Shutdown() also for the handlers that run. Ownership: the server does
+// not own the services; they must outlive Shutdown() or the server.
 #ifndef LAUBERHORN_SERVER_H_
 #define LAUBERHORN_SERVER_H_
 
@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lauberhorn/method.h"
 #include "lauberhorn/runtime.h"
@@ -61,10 +62,14 @@ class Server {
 
   // Server::Shutdown()
   //
-  // Accepts no more calls (they are answered UNAVAILABLE) and returns when
-  // those that were accepted have ended. Safe to call again; not from a
-  // handler, which it would wait for.
-  virtual void Shutdown() = 0;
+  // Accepts no more calls (they are answered UNAVAILABLE) and returns when the
+  // handlers of those that were accepted have returned. At `deadline` the calls
+  // that have not ended do so for their callers, with UNAVAILABLE, and their
+  // handlers learn of it from ServerCall::IsCancelled(). Safe to call again,
+  // and from several threads, of whom each waits: the earliest deadline counts.
+  // Not from a handler, which it would wait for.
+  virtual void Shutdown(absl::Time deadline) = 0;
+  void Shutdown() { Shutdown(absl::InfiniteFuture()); }
 
  protected:
   Server() = default;

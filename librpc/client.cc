@@ -102,6 +102,8 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   ClientImpl& client = ClientImpl::From(client_);
   Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
   lh_channel& channel = endpoint.call();
+  const absl::Status named = client.runtime().NameMethod(endpoint, id_, name_);
+  if (!named.ok()) return named;
   CallNumbers& numbers = client.runtime().call_numbers();
   const std::uint64_t call = numbers.Take();
   if (call == 0) {
@@ -156,9 +158,6 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   const absl::string_view text(reinterpret_cast<const char*>(reply_.data()),
                                reply_.size());
   const auto code = static_cast<absl::StatusCode>(answer.code);
-  if (code == absl::StatusCode::kUnimplemented) {
-    return absl::Status(code, absl::StrCat(name_, ": ", text));
-  }
   return absl::Status(code, text);
 }
 

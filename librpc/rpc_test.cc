@@ -267,6 +267,60 @@ TEST_F(RpcTest, AnUnknownMethodIsUnimplementedByName) {
   EXPECT_THAT(status.message(), HasSubstr("/test.Service/Missing"));
 }
 
+TEST_F(RpcTest, TwoMethodsWithOneIdAreNotTakenForEachOther) {
+  // The names differ, the ids are made the same.
+  const std::uint64_t id = MethodId("/test.Service/Echo");
+  const auto call = [&](const std::string& name) {
+    UnaryCall unary(*client_, name, id);
+    EXPECT_NE(unary.ReserveRequest(0), nullptr);
+    return unary.Run(Patient());
+  };
+  EXPECT_TRUE(call("/test.Service/Echo").ok());
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = call("/test.Service/Other");
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(),
+                HasSubstr("/test.Service/Echo and /test.Service/Other"));
+  }
+  EXPECT_TRUE(call("/test.Service/Echo").ok());
+  EXPECT_EQ(server_.service.runs, 2);
+}
+
+TEST_F(RpcTest, AServersMethodWithAnotherNameIsNotRun) {
+  UnaryCall call(*client_, "/test.Service/Other",
+                 MethodId("/test.Service/Echo"));
+  ASSERT_NE(call.ReserveRequest(0), nullptr);
+  const absl::Status status = call.Run(Patient());
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(
+      status.message(),
+      HasSubstr("no method /test.Service/Other, but /test.Service/Echo"));
+  EXPECT_EQ(server_.service.runs, 0);
+}
+
+TEST_F(RpcTest, ANameHasItsLimits) {
+  for (const std::size_t size : {0u, 256u}) {
+    const std::string name(size, 'n');
+    UnaryCall call(*client_, name, MethodId(name));
+    ASSERT_NE(call.ReserveRequest(0), nullptr);
+    const absl::Status status = call.Run(Patient());
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr(std::to_string(size)));
+  }
+}
+
+TEST_F(RpcTest, AProcessMayCallMoreMethodsThanTheNicKeepsNames) {
+  for (int method = 0; method < 1100; ++method) {
+    const absl::Status status = Call(std::to_string(method), "").status();
+    ASSERT_EQ(status.code(), absl::StatusCode::kUnimplemented) << method;
+    ASSERT_THAT(
+        status.message(),
+        HasSubstr(method < 1024 ? "/test.Service/" + std::to_string(method)
+                                : "no such method"));
+  }
+  EXPECT_EQ(*Call("Echo", "x"), "x");
+}
+
 TEST_F(RpcTest, ADeadlineEndsTheCallAndTellsTheHandler) {
   CallOptions options;
   options.deadline = absl::Now() + absl::Milliseconds(50);

@@ -3,12 +3,15 @@
 #include "librpc/runtime_impl.h"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "abi/host/control.h"
 #include "absl/base/attributes.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "librpc/embedded_device.h"
 
 namespace lauberhorn {
@@ -91,6 +94,33 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
       workers_(*endpoints_, methods_, device_->Attach(), Limits(options)) {}
 
 RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
+
+absl::Status RuntimeImpl::NameNewMethod(Endpoint& endpoint, std::uint64_t id,
+                                        absl::string_view name) {
+  if (name.empty() || name.size() > LH_METHOD_NAME_MAX) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the name of the method '", name.substr(0, 20), "...' has ",
+        name.size(), " bytes; it must have 1 to ", LH_METHOD_NAME_MAX));
+  }
+  lh_command_method_name command = {};
+  command.method = id;
+  command.name_length = static_cast<__u16>(name.size());
+  std::uint8_t payload[sizeof(command) + LH_METHOD_NAME_MAX];
+  std::memcpy(payload, &command, sizeof(command));
+  std::memcpy(payload + sizeof(command), name.data(), name.size());
+  const absl::Status status =
+      endpoint
+          .Control(LH_COMMAND_METHOD_NAME,
+                   {payload, sizeof(command) + name.size()})
+          .status();
+  if (absl::IsAlreadyExists(status)) {
+    return absl::InvalidArgumentError(status.message());
+  }
+  // The NIC keeps no more names: calls of this method go by its id.
+  if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
+  known_methods_.Add(id, name);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::uint64_t> RuntimeImpl::ControlBytes(
     lh_command number, absl::Span<const std::uint8_t> payload) {

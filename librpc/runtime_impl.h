@@ -15,6 +15,7 @@
 #include "librpc/call_numbers.h"
 #include "librpc/device.h"
 #include "librpc/endpoint_pool.h"
+#include "librpc/known_methods.h"
 #include "librpc/method_rows.h"
 #include "librpc/workers.h"
 
@@ -43,16 +44,29 @@ class RuntimeImpl final : public Runtime {
   absl::StatusOr<std::uint64_t> ControlBytes(
       lh_command number, absl::Span<const std::uint8_t> payload);
 
+  // Tells the NIC the name of a method before its first call, on the calling
+  // thread's endpoint. INVALID_ARGUMENT if the name is too long, or if another
+  // one has this id.
+  absl::Status NameMethod(Endpoint& endpoint, std::uint64_t id,
+                          absl::string_view name) {
+    if (known_methods_.Contains(id, name)) return absl::OkStatus();
+    return NameNewMethod(endpoint, id, name);
+  }
+
   EndpointPool& endpoints() { return *endpoints_; }
   Workers& workers() { return workers_; }
   MethodRows& methods() { return methods_; }
   CallNumbers& call_numbers() { return call_numbers_; }
 
  private:
+  absl::Status NameNewMethod(Endpoint& endpoint, std::uint64_t id,
+                             absl::string_view name);
+
   const std::unique_ptr<Device> device_;
   const std::shared_ptr<EndpointPool> endpoints_;
   MethodRows methods_;
   CallNumbers call_numbers_;
+  KnownMethods known_methods_;
   Workers workers_;
 };
 

@@ -98,6 +98,8 @@ class UnaryCall {
   // DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE (after all of which the call may
   // have run),
   // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread),
+  // INVALID_ARGUMENT (the name is too long, or another method that this process
+  // calls has the same id),
   // FAILED_PRECONDITION (another call of this thread is under way).
   absl::Status Run(const CallOptions& options);
 

@@ -212,6 +212,18 @@ void ClientTransport::FreeSlot(std::uint32_t peer, std::uint16_t number) {
   peers_[peer].free = number;
 }
 
+// The way to the server has changed, and it asks whether this is still its
+// client. What it dropped is sent again when its time comes.
+void ClientTransport::OnChallenge(const Packet& packet, const Peer& peer) {
+  counters_.challenges_answered.Add();
+  lh_packet header = {};
+  header.type = LH_PACKET_RESPONSE;
+  header.token = peer.token;
+  header.method = packet.header.method;
+  header.ack_bits = packet.header.ack_bits;
+  Send(peer, header, {});
+}
+
 // What was sent may have run; what was not is sent in the next session.
 void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
                                     absl::string_view why) {

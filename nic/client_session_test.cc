@@ -177,6 +177,31 @@ TEST_F(ClientSessionTest, CancelEndsTheCallAndDropsItAtTheServer) {
   EXPECT_EQ(client_.ended.size(), 1u);
 }
 
+TEST_F(ClientSessionTest, CallsGoOnFromAnotherAddress) {
+  const std::uint64_t peer = Connect();
+  Call(1, peer);
+  const Address inside = client_.transport().wire()->local();
+  network_.Translate(inside, TestAddress(9, 1));
+  Call(2, peer);  // its first packet is dropped
+  EXPECT_EQ(server_->calls.size(), 1u);
+  Pass(10 * kMillisecond);
+  EXPECT_EQ(server_->calls.size(), 2u);
+  Answer(1);
+  ASSERT_EQ(client_.ended.size(), 1u);
+  EXPECT_EQ(client_.ended[0].call, 2u);
+  // A running call of before, asked for from the next address.
+  network_.Translate(inside, TestAddress(9, 2));
+  Answer(0);  // is lost
+  EXPECT_EQ(client_.ended.size(), 1u);
+  Pass(3 * kSecond);
+  ASSERT_EQ(client_.ended.size(), 2u);
+  EXPECT_EQ(client_.ended[1].status, kOk);
+  EXPECT_EQ(Accepted(), 1u);
+  EXPECT_EQ(server_->calls.size(), 2u);
+  EXPECT_EQ(server_->counters.sessions_moved.value(), 2u);
+  EXPECT_EQ(client_.counters.challenges_answered.value(), 2u);
+}
+
 TEST_F(ClientSessionTest, ASessionIsGrantedAsManySlotsAsItUses) {
   const std::uint64_t peer = Connect();
   for (std::uint32_t call = 0; call < 30; ++call) Call(call, peer);

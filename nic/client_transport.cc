@@ -280,6 +280,8 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
                                : "restarted");
     case LH_PACKET_CLOSE:
       return OnSessionLost(index, now, "shut down");
+    case LH_PACKET_CHALLENGE:
+      return OnChallenge(packet, peer);
     case LH_PACKET_REPLY:
     case LH_PACKET_ACCEPTED:
       break;

@@ -171,6 +171,7 @@ class ClientTransport {
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);
+  void OnChallenge(const Packet& packet, const Peer& peer);
   void Send(const Peer& peer, const lh_packet& header, const PacketBody& body);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   void OnReply(const Packet& packet, std::uint32_t call);

@@ -645,6 +645,30 @@ TEST_F(ClientTransportTest, BelievesATokenOnlyFromItsServer) {
   ExpectEnded(0, 1, kOk, "mine");
 }
 
+TEST_F(ClientTransportTest, ReturnsAChallengeOfItsServerAlone) {
+  Call(1);
+  Accept();
+  lh_packet challenge = About(LH_PACKET_CHALLENGE, Only(LH_PACKET_CALL).header);
+  challenge.method = 0x5ec2e7;
+  challenge.ack_bits = 77;
+  Say(challenge);
+  const Received response = Only(LH_PACKET_RESPONSE);
+  EXPECT_EQ(response.header.token, token_);
+  EXPECT_EQ(response.header.method, 0x5ec2e7u);
+  EXPECT_EQ(response.header.ack_bits, 77u);
+  EXPECT_TRUE(response.payload.empty());
+  other_.Send(client_address_, challenge);
+  client_.Poll(now_);
+  EXPECT_EQ(counters_.packets_wrong_address.value(), 1u);
+  ++challenge.token;
+  Say(challenge);
+  EXPECT_EQ(counters_.packets_stale.value(), 1u);
+  EXPECT_TRUE(server_.Receive().empty());
+  EXPECT_TRUE(other_.Receive().empty());
+  EXPECT_EQ(counters_.challenges_answered.value(), 1u);
+  EXPECT_TRUE(client_.ended.empty());
+}
+
 TEST_F(ClientTransportTest, MalformedAndUnexpectedPacketsEndNothing) {
   Call(1);
   Accept();
@@ -662,9 +686,9 @@ TEST_F(ClientTransportTest, MalformedAndUnexpectedPacketsEndNothing) {
   client_.transport().OnPacket(with_meta, server_.address(), now_);
   EXPECT_EQ(counters_.packets_malformed.value(), 5u);
   const std::uint8_t types[] = {
-      LH_PACKET_HELLO,  LH_PACKET_OPEN,    LH_PACKET_CALL, LH_PACKET_PROBE,
-      LH_PACKET_BUSY,   LH_PACKET_ACK,     LH_PACKET_DATA, LH_PACKET_CHALLENGE,
-      LH_PACKET_CANCEL, LH_PACKET_RESPONSE};
+      LH_PACKET_HELLO, LH_PACKET_OPEN,   LH_PACKET_CALL,
+      LH_PACKET_PROBE, LH_PACKET_BUSY,   LH_PACKET_ACK,
+      LH_PACKET_DATA,  LH_PACKET_CANCEL, LH_PACKET_RESPONSE};
   for (const std::uint8_t type : types) Say(About(type, call));
   EXPECT_EQ(counters_.packets_unexpected.value(), std::size(types));
   EXPECT_TRUE(client_.ended.empty());

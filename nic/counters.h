@@ -16,52 +16,57 @@
 namespace lauberhorn::nic {
 
 // X(name, what it counts)
-#define LAUBERHORN_NIC_COUNTERS(X)                                            \
-  X(packets_received, "packets that came on any wire")                        \
-  X(packets_sent, "packets sent")                                             \
-  X(packets_malformed, "dropped: header, length or checksum wrong")           \
-  X(packets_unexpected, "dropped: a type that this end never gets")           \
-  X(packets_unknown_token, "answered RESET: no such session")                 \
-  X(packets_wrong_address, "dropped: a session's token from another address") \
-  X(packets_stale, "dropped: an older call of the slot, or a late answer")    \
-  X(cookies_refused, "dropped: OPEN with a cookie that is wrong or too old")  \
-  X(sessions_accepted, "sessions opened by clients")                          \
-  X(sessions_grown, "times that a session was granted more slots")            \
-  X(sessions_evicted, "idle sessions that made room for others")              \
-  X(sessions_refused, "dropped: OPEN while no session is idle")               \
-  X(clients_lost, "sessions whose client died while calls were running")      \
-  X(sessions_opened, "sessions opened to servers")                            \
-  X(sessions_failed, "peers that could not be reached")                       \
-  X(resets_received, "sessions that the server does not know any more")       \
-  X(calls_arrived, "calls accepted from clients")                             \
-  X(calls_duplicate, "calls that came again while running or answered")       \
-  X(calls_superseded, "calls that a higher sequence ended")                   \
-  X(calls_unimplemented, "calls of methods that the server has not")          \
-  X(names_refused, "calls of a method that has another name at the server")   \
-  X(calls_refused, "calls answered RESOURCE_EXHAUSTED: no room")              \
-  X(calls_expired, "calls whose deadline passed before they were taken")      \
-  X(calls_cancelled, "calls that the server itself ended early")              \
-  X(calls_delivered, "calls given to a thread that was awake")                \
-  X(calls_delivered_wake, "calls given to a thread that was parked")          \
-  X(calls_queued, "calls that had to wait for a thread")                      \
-  X(calls_staged, "calls put behind a running handler")                       \
-  X(calls_revoked, "calls taken back from a lane")                            \
-  X(takes_late, "of these, from a thread that was awake and did not take it") \
-  X(calls_stuck, "calls refused: all threads wait for calls of their own")    \
-  X(threads_retired, "threads sent home")                                     \
-  X(deliveries_failed, "deliveries that found the lane closed or full")       \
-  X(replies_collected, "replies taken from handlers")                         \
-  X(replies_late, "replies to calls that had ended")                          \
-  X(messages_refused, "messages of the process that broke the contract")      \
-  X(channels_quarantined, "channels that are not served any more")            \
-  X(outgoing_calls, "calls of this process")                                  \
-  X(outgoing_failed, "of these, ended by this engine: deadline, no server")   \
-  X(outgoing_busy, "of these, answered BUSY: too many at a time")             \
-  X(answers_waited, "answers that found no room in their lane at first")      \
-  X(retransmissions, "packets sent again")                                    \
-  X(probes, "questions whether a call still runs")                            \
-  X(controls, "control commands")                                             \
-  X(wakes, "threads woken")                                                   \
+#define LAUBERHORN_NIC_COUNTERS(X)                                             \
+  X(packets_received, "packets that came on any wire")                         \
+  X(packets_sent, "packets sent")                                              \
+  X(packets_malformed, "dropped: header, length or checksum wrong")            \
+  X(packets_unexpected, "dropped: a type that this end never gets")            \
+  X(packets_unknown_token, "answered RESET: no such session")                  \
+  X(packets_wrong_address,                                                     \
+    "dropped: from a server or to a listener that is not the session's")       \
+  X(packets_stale, "dropped: an older call of the slot, or a late answer")     \
+  X(cookies_refused, "dropped: OPEN with a cookie that is wrong or too old")   \
+  X(challenges_sent, "dropped: a token from another address; CHALLENGE sent")  \
+  X(challenges_failed, "dropped: RESPONSE that is forged, old or for another") \
+  X(sessions_moved, "sessions that go on from another address")                \
+  X(sessions_accepted, "sessions opened by clients")                           \
+  X(sessions_grown, "times that a session was granted more slots")             \
+  X(sessions_evicted, "idle sessions that made room for others")               \
+  X(sessions_refused, "dropped: OPEN while no session is idle")                \
+  X(clients_lost, "sessions whose client died while calls were running")       \
+  X(sessions_opened, "sessions opened to servers")                             \
+  X(challenges_answered, "times that a server asked after this end moved")     \
+  X(sessions_failed, "peers that could not be reached")                        \
+  X(resets_received, "sessions that the server does not know any more")        \
+  X(calls_arrived, "calls accepted from clients")                              \
+  X(calls_duplicate, "calls that came again while running or answered")        \
+  X(calls_superseded, "calls that a higher sequence ended")                    \
+  X(calls_unimplemented, "calls of methods that the server has not")           \
+  X(names_refused, "calls of a method that has another name at the server")    \
+  X(calls_refused, "calls answered RESOURCE_EXHAUSTED: no room")               \
+  X(calls_expired, "calls whose deadline passed before they were taken")       \
+  X(calls_cancelled, "calls that the server itself ended early")               \
+  X(calls_delivered, "calls given to a thread that was awake")                 \
+  X(calls_delivered_wake, "calls given to a thread that was parked")           \
+  X(calls_queued, "calls that had to wait for a thread")                       \
+  X(calls_staged, "calls put behind a running handler")                        \
+  X(calls_revoked, "calls taken back from a lane")                             \
+  X(takes_late, "of these, from a thread that was awake and did not take it")  \
+  X(calls_stuck, "calls refused: all threads wait for calls of their own")     \
+  X(threads_retired, "threads sent home")                                      \
+  X(deliveries_failed, "deliveries that found the lane closed or full")        \
+  X(replies_collected, "replies taken from handlers")                          \
+  X(replies_late, "replies to calls that had ended")                           \
+  X(messages_refused, "messages of the process that broke the contract")       \
+  X(channels_quarantined, "channels that are not served any more")             \
+  X(outgoing_calls, "calls of this process")                                   \
+  X(outgoing_failed, "of these, ended by this engine: deadline, no server")    \
+  X(outgoing_busy, "of these, answered BUSY: too many at a time")              \
+  X(answers_waited, "answers that found no room in their lane at first")       \
+  X(retransmissions, "packets sent again")                                     \
+  X(probes, "questions whether a call still runs")                             \
+  X(controls, "control commands")                                              \
+  X(wakes, "threads woken")                                                    \
   X(sleeps, "times the engine went to sleep")
 
 struct Counters {

@@ -27,6 +27,7 @@ enum HashOf : std::uint64_t {
   kHashOfCookie = 2,
   kHashOfToken = 3,
   kHashOfClient = 4,
+  kHashOfChallenge = 5,
 };
 
 // The first 64 bits of HMAC-SHA-256 over the values. For opening sessions, not

@@ -3,6 +3,7 @@
 // The sessions of ServerTransport: how they are opened, which slots they get,
 // which one makes room for another, and how they end.
 
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -18,17 +19,58 @@ constexpr Nanos kCookieLife = 10 * kSecond;
 // client sends a call again without an answer.
 constexpr Nanos kEvictAfter = 30 * kSecond;
 
+// An address as a part of what is hashed.
+using Words = std::array<std::uint64_t, 3>;
+
+Words ToWords(const Address& address) {
+  Words words;
+  std::memcpy(words.data(), address.raw().ip, sizeof(address.raw().ip));
+  words[2] = std::uint64_t{address.raw().scope} << 16 | address.port();
+  return words;
+}
+
 }  // namespace
 
 // Binds the client's address, incarnation and session to a time.
 std::uint64_t ServerTransport::Cookie(const Address& from,
                                       const lh_open& open) const {
-  std::uint64_t ip[2];
-  std::memcpy(ip, from.raw().ip, sizeof(ip));
-  const std::uint64_t rest =
-      std::uint64_t{from.raw().scope} << 16 | from.port();
-  return KeyedHash(secret_, {kHashOfCookie, ip[0], ip[1], rest, open.client,
+  const Words at = ToWords(from);
+  return KeyedHash(secret_, {kHashOfCookie, at[0], at[1], at[2], open.client,
                              open.number, open.cookie_time});
+}
+
+std::uint64_t ServerTransport::ChallengeCookie(const Session& session,
+                                               const Address& from,
+                                               Nanos time) const {
+  const Words at = ToWords(from);
+  return KeyedHash(secret_, {kHashOfChallenge, at[0], at[1], at[2],
+                             session.token, session.moves, time});
+}
+
+void ServerTransport::Challenge(const Session& session, const Address& from,
+                                Nanos now) {
+  counters_.challenges_sent.Add();
+  lh_packet header = {};
+  header.type = LH_PACKET_CHALLENGE;
+  header.token = session.token;
+  header.method = ChallengeCookie(session, from, now);
+  header.ack_bits = now;
+  Send(header, {}, from, *session.wire);
+}
+
+void ServerTransport::OnResponse(const Packet& packet, std::uint32_t index,
+                                 const Address& from, Nanos now) {
+  Session& session = sessions_[index];
+  const Nanos time = packet.header.ack_bits;
+  if (time > now || time + kCookieLife < now ||
+      packet.header.method != ChallengeCookie(session, from, time)) {
+    counters_.challenges_failed.Add();
+    return;
+  }
+  counters_.sessions_moved.Add();
+  ++session.moves;
+  session.peer = from;
+  session.heard = session.active = now;
 }
 
 void ServerTransport::OnHello(const Packet& packet, const Address& from,
@@ -72,7 +114,8 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     session.token = KeyedHash(secret_, {kHashOfToken, ++opened_});
     session.client = open->client;
     session.number = open->number;
-    session.peer = from;
+    session.peer = session.opener = from;
+    session.moves = 0;
     session.wire = &wire;
     session.listener = listener;
     session.running = 0;
@@ -130,7 +173,7 @@ void ServerTransport::Release(std::uint32_t index, std::uint8_t why) {
   slots_.Shrink(index);
   by_token_.erase(session.token);
   by_open_.erase(
-      {session.client, session.number, session.peer, session.listener});
+      {session.client, session.number, session.opener, session.listener});
   free_.push_back(index);
 }
 

@@ -53,7 +53,8 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
   // Only what a client sends in a session may be answered RESET: two ends that
   // answer each other's answers would never stop.
   if (header.type != LH_PACKET_CALL && header.type != LH_PACKET_PROBE &&
-      header.type != LH_PACKET_CANCEL && header.type != LH_PACKET_CLOSE) {
+      header.type != LH_PACKET_CANCEL && header.type != LH_PACKET_CLOSE &&
+      header.type != LH_PACKET_RESPONSE) {
     counters_.packets_unexpected.Add();
     return;
   }
@@ -64,10 +65,14 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
   }
   const std::uint32_t index = found->second;
   Session& session = sessions_[index];
-  if (!(session.peer == from) || session.listener != listener) {
+  if (session.listener != listener) {
     counters_.packets_wrong_address.Add();
     return;
   }
+  if (header.type == LH_PACKET_RESPONSE) {
+    return OnResponse(packet, index, from, now);
+  }
+  if (!(session.peer == from)) return Challenge(session, from, now);
   if (header.slot >= slots_.granted(index)) {
     counters_.packets_malformed.Add();
     return;

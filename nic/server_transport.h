@@ -13,6 +13,9 @@
 // call that runs is answered ACCEPTED, of one that ended with its kept reply; a
 // higher sequence in a slot ends the lower.
 //
+// A packet from another address than before is answered with a challenge; only
+// who returns it from there is the session's client.
+//
 // A client asks for its running calls once a second. If nothing comes from it
 // for several times as long while it has some, it is dead: its calls are
 // dropped and its session is forgotten. A session without calls has no timer.
@@ -114,8 +117,10 @@ class ServerTransport {
     std::uint64_t client;  // incarnation
     std::uint64_t number;
     Address peer;
+    Address opener;  // where it was opened from; part of its OpenKey
     Wire* wire;
     std::uint32_t listener;
+    std::uint32_t moves;  // to other addresses
     std::uint32_t running;
     std::uint32_t busy_at;  // its place in busy_, while calls are running
     Nanos heard;            // a packet last came
@@ -140,6 +145,12 @@ class ServerTransport {
   };
 
   std::uint64_t Cookie(const Address& from, const lh_open& open) const;
+  // Void as soon as the session has moved.
+  std::uint64_t ChallengeCookie(const Session& session, const Address& from,
+                                Nanos time) const;
+  void Challenge(const Session& session, const Address& from, Nanos now);
+  void OnResponse(const Packet& packet, std::uint32_t index,
+                  const Address& from, Nanos now);
   void OnHello(const Packet& packet, const Address& from, Wire& wire,
                Nanos now);
   void OnOpen(const Packet& packet, const Address& from, Wire& wire,

@@ -3,9 +3,10 @@
 
 // Both ends of the transport under seeded random schedules: a network that
 // loses, repeats, reorders, delays, cuts and corrupts packets, and sometimes
-// all of them; servers that restart and answer late; calls with and without
-// deadlines, cancelled and disconnected. What holds in every one of them: a
-// call ends exactly once, runs at most once, and its answer is its own.
+// all of them; clients whose address changes; servers that restart and answer
+// late; calls with and without deadlines, cancelled and disconnected. What
+// holds in every one of them: a call ends exactly once, runs at most once, and
+// its answer is its own.
 
 #include <gtest/gtest.h>
 
@@ -47,6 +48,7 @@ struct Seen {
   std::uint64_t duplicates = 0;
   std::uint64_t dropped = 0;
   std::uint64_t clients_lost = 0;
+  std::uint64_t moved = 0;
 };
 
 class Storm {
@@ -93,6 +95,7 @@ class Storm {
     seen->duplicates += duplicates_;
     seen->dropped += dropped_;
     seen->clients_lost += clients_lost_;
+    seen->moved += moved_;
   }
 
  private:
@@ -139,6 +142,7 @@ class Storm {
     if (server_ == nullptr) return;
     duplicates_ += server_->counters.calls_duplicate.value();
     clients_lost_ += server_->counters.clients_lost.value();
+    moved_ += server_->counters.sessions_moved.value();
     for (const TestServer::Call& call : server_->calls) {
       EXPECT_LE(call.dropped, 1);
       dropped_ += static_cast<unsigned>(call.dropped);
@@ -191,7 +195,10 @@ class Storm {
       Connect();
     } else if (what < 69) {
       StopServer();
-    } else if (what < 72) {
+    } else if (what < 71) {
+      network_.Translate(client_.transport().wire()->local(),
+                         TestAddress(9, ++moves_));
+    } else if (what < 74) {
       dark_until_ = now_ + Below(20) * kSecond;
     } else if (server_ == nullptr) {
       StartServer();
@@ -280,6 +287,8 @@ class Storm {
   std::uint64_t duplicates_ = 0;
   std::uint64_t dropped_ = 0;
   std::uint64_t clients_lost_ = 0;
+  std::uint64_t moved_ = 0;
+  std::uint16_t moves_ = 0;
   Nanos dark_until_ = 0;  // everything is lost
   int restarts_ = 0;
   Nanos now_ = 1000 * kSecond;
@@ -304,6 +313,7 @@ TEST(TransportStormTest, EveryCallEndsOnceRunsAtMostOnceAndGetsItsAnswer) {
   EXPECT_GT(seen.duplicates, 1u * kSeeds);
   EXPECT_GT(seen.dropped, 1u * kSeeds);
   EXPECT_GT(seen.clients_lost, kSeeds / 20u);
+  EXPECT_GT(seen.moved, kSeeds / 10u);
 }
 
 }  // namespace

@@ -14,6 +14,14 @@
  * gives the session's token and its first slots. All four have the same size, so
  * nobody is amplified.
  *
+ * A changed address. A token that comes from another address than before is not
+ * believed: the packet is dropped, and CHALLENGE goes to where it came from, a
+ * header alone, which is no larger than any packet. `method` is a keyed hash of
+ * the token, the address and the time, `ack_bits` the time; the server keeps
+ * nothing. Who returns both in RESPONSE receives what is sent there, and the
+ * session goes on from there. That keeps out who can only send. Who reads the
+ * session's packets can take it over: there is no encryption.
+ *
  * Calls. A session has numbered slots, one call each. `sequence` numbers the
  * calls of a slot: a higher one ends the lower, an equal one is a duplicate and
  * never run again, a lower one is old and dropped. A reply is kept until the
@@ -57,7 +65,7 @@ struct lh_packet {
 	__u16 slot; /* w: both; r: both; o: none; of the session */
 	__u16 flags; /* w: both; r: both; o: none; LH_PACKET_FLAG_* */
 	__u32 sequence; /* w: both; r: both; o: none; of the call; never 0, wraps */
-	__u64 method; /* w: client; r: server; o: none; id of the method */
+	__u64 method; /* w: both; r: both; o: none; id; RESET, CHALLENGE: see there */
 	__u32 remaining_us; /* w: client; r: server; o: none; 0: no deadline */
 	__u32 sent_us; /* w: both; r: peer; o: none; sender's clock, wraps */
 	__u32 echo_us; /* w: both; r: both; o: none; sent_us being answered */
@@ -66,7 +74,7 @@ struct lh_packet {
 	__u32 offset; /* w: both; r: both; o: none; of this fragment */
 	__u32 credit; /* w: both; r: both; o: none; KiB granted, cumulative */
 	__u32 ack; /* w: both; r: both; o: none; messages below came whole */
-	__u64 ack_bits; /* w: both; r: both; o: none; fragments of `ack` */
+	__u64 ack_bits; /* w: both; r: both; o: none; fragments of `ack`, or time */
 	__u16 meta_length; /* w: both; r: both; o: none; bytes */
 	__u16 payload_length; /* w: both; r: both; o: none; bytes */
 	__u8 status; /* w: server; r: client; o: none; 0 to 16 */
@@ -113,8 +121,8 @@ enum lh_packet_type {
 	LH_PACKET_RESET = 11, /* server: no such token; method: incarnation */
 	LH_PACKET_CANCEL = 12, /* client: the call is no longer wanted */
 	LH_PACKET_DATA = 13, /* both: further messages and fragments */
-	LH_PACKET_CHALLENGE = 14, /* server: is this still you? lh_open */
-	LH_PACKET_RESPONSE = 15, /* client: the challenge, echoed; lh_open */
+	LH_PACKET_CHALLENGE = 14, /* server: is this still you? header only */
+	LH_PACKET_RESPONSE = 15, /* client: the challenge, echoed */
 	LH_PACKET_CLOSE = 16 /* both: the session ends */
 };
 
@@ -125,11 +133,11 @@ enum lh_packet_type {
 #define LH_PACKET_FLAG_META 0x4 /* metadata holds the caller's, after it */
 #define LH_PACKET_FLAGS 0x7 /* a packet with any other is malformed */
 
-/* The payload of the packets that open, test and reset a session. */
+/* The payload of the packets that open a session. */
 struct lh_open {
 	__u64 client; /* w: client; r: server; o: none; incarnation */
 	__u64 server; /* w: server; r: client; o: none; incarnation */
-	__u64 cookie; /* w: server; r: client; o: none; or challenge */
+	__u64 cookie; /* w: server; r: client; o: none */
 	__u64 cookie_time; /* w: server; r: client; o: none; part of cookie */
 	__u64 number; /* w: client; r: server; o: none; of the session */
 	__u64 token; /* w: server; r: client; o: none; ACCEPT, else 0 */

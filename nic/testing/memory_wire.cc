@@ -135,8 +135,24 @@ void MemoryNetwork::Advance(Nanos now) {
   Arrive();
 }
 
-void MemoryNetwork::Send(const Address& from, const Address& to,
+void MemoryNetwork::Translate(const Address& inside, const Address& outside) {
+  outside_[inside] = outside;
+}
+
+MemoryNetwork::MemoryWire* MemoryNetwork::Find(const Address& to) const {
+  if (outside_.contains(to)) return nullptr;
+  auto wire = wires_.find(to);
+  for (const auto& [inside, outside] : outside_) {
+    if (outside == to) wire = wires_.find(inside);
+  }
+  return wire == wires_.end() ? nullptr : wire->second;
+}
+
+void MemoryNetwork::Send(const Address& inside, const Address& to,
                          absl::Span<const std::uint8_t> bytes) {
+  const auto translated = outside_.find(inside);
+  const Address& from =
+      translated == outside_.end() ? inside : translated->second;
   ++totals_.sent;
   if ((filter_ && !filter_(from, to, bytes)) || Chance(faults_.loss)) {
     ++totals_.lost;
@@ -169,11 +185,11 @@ void MemoryNetwork::Send(const Address& from, const Address& to,
 void MemoryNetwork::Arrive() {
   while (!on_the_way_.empty() && on_the_way_.begin()->first <= now_) {
     auto node = on_the_way_.extract(on_the_way_.begin());
-    const auto wire = wires_.find(node.mapped().to);
-    if (wire == wires_.end()) {
+    MemoryWire* const wire = Find(node.mapped().to);
+    if (wire == nullptr) {
       ++totals_.unreachable;
     } else {
-      wire->second->Arrive(std::move(node.mapped()));
+      wire->Arrive(std::move(node.mapped()));
     }
   }
 }

@@ -73,6 +73,11 @@ class MemoryNetwork {
   // port twice.
   std::unique_ptr<WireFactory> Host(const Address& address);
 
+  // Packets of the wire at `inside` come from `outside` from now on, and what
+  // is sent there goes to that wire; where they came from before, nobody is any
+  // more: what a NAT does that forgets.
+  void Translate(const Address& inside, const Address& outside);
+
   // It is `now`: what arrives until then can be received. Without delays
   // packets can be received as soon as they were sent.
   void Advance(Nanos now);
@@ -95,7 +100,9 @@ class MemoryNetwork {
   };
 
   absl::StatusOr<std::unique_ptr<Wire>> Bind(Address local);
-  void Send(const Address& from, const Address& to,
+  // Null if nobody is there.
+  MemoryWire* Find(const Address& to) const;
+  void Send(const Address& inside, const Address& to,
             absl::Span<const std::uint8_t> bytes);
   void Arrive();
   std::uint64_t Below(std::uint64_t bound) { return random_() % bound; }
@@ -108,6 +115,7 @@ class MemoryNetwork {
   Nanos now_ = 0;
   std::multimap<Nanos, Packet> on_the_way_;  // by arrival
   absl::flat_hash_map<Address, MemoryWire*> wires_;
+  absl::flat_hash_map<Address, Address> outside_;  // of translated wires
 };
 
 }  // namespace lauberhorn::nic::testing

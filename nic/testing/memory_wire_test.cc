@@ -114,6 +114,26 @@ TEST(MemoryWireTest, DelaysAndFilters) {
   EXPECT_EQ(network.totals().lost, 1u);
 }
 
+TEST(MemoryWireTest, Translates) {
+  MemoryNetwork network(1);
+  const auto a = Listen(network, TestAddress(1, 10));
+  const auto b = Listen(network, TestAddress(2, 10));
+  for (std::uint16_t port = 20; port <= 21; ++port) {
+    const Address outside = TestAddress(9, port);
+    network.Translate(a->local(), outside);
+    a->Send(b->local(), Bytes("out"));
+    const absl::Span<const Datagram> batch = b->Receive();
+    ASSERT_EQ(batch.size(), 1u);
+    EXPECT_EQ(batch[0].from, outside);
+    b->Send(outside, Bytes("back"));
+    b->Send(a->local(), Bytes("nobody"));
+    EXPECT_EQ(ReceiveAll(*a), std::vector<std::string>{"back"});
+  }
+  b->Send(TestAddress(9, 20), Bytes("nobody any more"));
+  EXPECT_EQ(ReceiveAll(*a), std::vector<std::string>{});
+  EXPECT_EQ(network.totals().unreachable, 3u);
+}
+
 std::vector<std::string> FaultyRun(std::uint64_t seed,
                                    MemoryNetwork::Totals* totals) {
   MemoryNetwork network(seed);

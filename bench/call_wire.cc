@@ -47,8 +47,8 @@ void CallWire::PrepareOpen(std::uint8_t type, const lh_open& open) {
   header.type = type;
   std::uint8_t payload[sizeof(open)];
   std::memcpy(payload, &open, sizeof(open));
-  packets_[0].size =
-      nic::SealPacket(header, {.payload = payload}, packets_[0].bytes);
+  packets_[0].size = nic::SealPacket(header, {.payload = payload},
+                                     packets_[0].bytes, checksum());
   released_ = 1;
   received_ = replied_ = 0;
 }
@@ -73,7 +73,8 @@ void CallWire::Prepare(std::uint64_t method,
     header.sequence = packet.sequence;
     header.method = method;
     header.message_length = static_cast<__u32>(request.size());
-    packet.size = nic::SealPacket(header, {.payload = request}, packet.bytes);
+    packet.size =
+        nic::SealPacket(header, {.payload = request}, packet.bytes, checksum());
   }
   window_ = window;
   released_ = received_ = replied_ = 0;
@@ -92,7 +93,8 @@ absl::Span<const nic::Datagram> CallWire::Receive() {
 
 void CallWire::Send(const nic::Address&, absl::Span<const std::uint8_t> bytes) {
   if (is_open()) return OnReply(bytes);
-  const absl::optional<nic::Packet> packet = nic::ParsePacket(bytes);
+  const absl::optional<nic::Packet> packet =
+      nic::ParsePacket(bytes, checksum());
   if (!packet.has_value()) Fatal("malformed packet");
   const absl::optional<lh_open> open = nic::ParseOpen(*packet);
   if (!open.has_value()) Fatal("no answer to HELLO or OPEN");

@@ -9,7 +9,6 @@
 
 #include <chrono>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -35,14 +34,6 @@ struct TurnRequest {
   std::uint32_t turn;
   std::int32_t count;
 };
-
-// As nic::EngineThread takes the time.
-nic::Nanos Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<nic::Nanos>(now.tv_sec) * nic::kSecond +
-         static_cast<nic::Nanos>(now.tv_nsec);
-}
 
 double NanosSince(Clock::time_point start) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
@@ -177,7 +168,7 @@ DispatchRig::~DispatchRig() {
   server_.join();
 }
 
-void DispatchRig::Poll() { engine_->Poll(Now()); }
+void DispatchRig::Poll() { engine_->Poll(clock_.NextTurn()); }
 
 void DispatchRig::PollUntilReplied(std::size_t count) {
   while (wire_->replied() < count) Poll();

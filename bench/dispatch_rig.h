@@ -30,6 +30,7 @@
 #include "lauberhorn/server_call.h"
 #include "nic/engine.h"
 #include "nic/region.h"
+#include "nic/turn_clock.h"
 
 namespace lauberhorn::bench {
 
@@ -84,6 +85,7 @@ class DispatchRig final : private nic::WireFactory, private nic::Waker {
   std::unique_ptr<Mapping> memory_;
   std::unique_ptr<nic::Region> region_;
   std::unique_ptr<nic::Engine> engine_;
+  nic::TurnClock clock_;
   CallWire* wire_ = nullptr;  // the engine's
   Floor floor_;
 

@@ -18,6 +18,8 @@ std::int64_t MonotonicNanos() {
   return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
+constexpr std::uint32_t kLooksPerPause = 16;
+
 void Relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -38,6 +40,7 @@ Endpoint::Endpoint(Device& device, const lh_endpoint_layout& layout,
       waiter_{&Spin, &Sleep, &Ring, this} {}
 
 void Endpoint::BeginWait(const lh_channel& channel) {
+  looks_ = 0;
   spin_until_ = 0;
   bell_ = &channel.bell;
 }
@@ -50,15 +53,17 @@ lh_line* Endpoint::Get(lh_channel& channel) {
 int Endpoint::Spin(void* endpoint) {
   Endpoint& self = *static_cast<Endpoint*>(endpoint);
   if (self.spin_ns_ == 0) return 0;
-  if (self.spin_until_ == 0) {
+  if (self.looks_++ == 0) {
     const __u64 nic =
         lh_load_acquire(&self.device_.Attach().At<lh_info>(0)->nic_cpu);
-    if (nic == static_cast<__u64>(sched_getcpu()) + 1) return 0;
-    self.spin_until_ = MonotonicNanos() + self.spin_ns_;
-    return 1;
+    return nic != static_cast<__u64>(sched_getcpu()) + 1;
   }
+  // The clock, and the pause, each take as long as several looks.
+  if (self.looks_ % kLooksPerPause != 0) return 1;
   Relax();
-  return MonotonicNanos() < self.spin_until_;
+  const std::int64_t now = MonotonicNanos();
+  if (self.spin_until_ == 0) self.spin_until_ = now + self.spin_ns_;
+  return now < self.spin_until_;
 }
 
 int Endpoint::Sleep(void* endpoint, __u64* word, __u64 parked) {

@@ -99,7 +99,8 @@ class Endpoint {
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
   std::uint64_t left_ = 0;         // the call that Leave() was said of
-  std::int64_t spin_until_ = 0;    // 0: this wait has not begun to spin
+  std::uint32_t looks_ = 0;        // of this wait
+  std::int64_t spin_until_ = 0;    // 0: it has not looked at the clock yet
   const lh_bell* bell_ = nullptr;  // of the channel that is waited on
   lh_channel serve_;
   lh_channel call_;

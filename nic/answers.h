@@ -93,6 +93,9 @@ class Answers {
   // Delivers what waits, as far as there is room. Returns whether any was.
   bool DeliverWaiting();
 
+  // Whether anything waits for room.
+  bool HasWaiting() const { return !waiting_.empty(); }
+
   // Whether some of it could be delivered now: the last look before the NIC
   // sleeps.
   bool CanDeliver() const;

@@ -140,26 +140,32 @@ void ChannelTable::Watch(std::uint32_t number, Nanos now) {
   if (channel.watched) return;
   channel.watched = true;
   watched_.push_back(number);
+  first_quiet_ = std::min(first_quiet_, now + kQuiet);
   lh_store_release(&channel.state->watched, 1);
 }
 
-void ChannelTable::TakeBells(Nanos now) {
+bool ChannelTable::TakeBells(Nanos now) {
+  bool rung = false;
   std::uint32_t first = 0;
   for (lh_bell_line& line : region_.bell()) {
-    for (__u64& word : line.bits) {
-      // A plain look first: the line stays shared while nobody rings.
-      if (lh_load_acquire(&word) != 0) {
-        std::uint64_t bits = lh_bell_take(&word);
-        while (bits != 0) {
-          const auto bit = static_cast<std::uint32_t>(__builtin_ctzll(bits));
-          bits &= bits - 1;
-          // Bits beyond the last channel mean nothing.
-          if (first + bit < channels_.size()) Watch(first + bit, now);
-        }
+    // A plain look first: the line stays shared while nobody rings.
+    std::uint64_t any = 0;
+    for (__u64& word : line.bits) any |= lh_load_acquire(&word);
+    rung = rung || any != 0;
+    for (std::size_t at = 0; any != 0 && at < LH_BELL_WORDS; ++at) {
+      std::uint64_t bits = lh_bell_take(&line.bits[at]);
+      while (bits != 0) {
+        const std::uint32_t number =
+            first + static_cast<std::uint32_t>(at) * 64 +
+            static_cast<std::uint32_t>(__builtin_ctzll(bits));
+        bits &= bits - 1;
+        // Bits beyond the last channel mean nothing.
+        if (number < channels_.size()) Watch(number, now);
       }
-      first += 64;
     }
+    first += LH_BELL_BITS;
   }
+  return rung;
 }
 
 bool ChannelTable::HasMessage(const Channel& channel) const {
@@ -168,10 +174,15 @@ bool ChannelTable::HasMessage(const Channel& channel) const {
 }
 
 void ChannelTable::UnwatchQuiet(Nanos now) {
+  if (now < first_quiet_) return;
+  first_quiet_ = kNever;
+  for (const std::uint32_t number : watched_) {
+    first_quiet_ = std::min(first_quiet_, channels_[number].active + kQuiet);
+  }
   const auto quiet = [&](std::uint32_t number) {
     return channels_[number].active + kQuiet <= now;
   };
-  if (std::none_of(watched_.begin(), watched_.end(), quiet)) return;
+  if (now < first_quiet_) return;
   for (const std::uint32_t number : watched_) {
     if (quiet(number)) {
       lh_store_release(&channels_[number].state->watched, 0);
@@ -219,6 +230,7 @@ bool ChannelTable::TryToSleep() {
 void ChannelTable::Awake() { lh_store_release(&region_.info()->asleep, 0); }
 
 void ChannelTable::FlushWakes(Waker& waker) {
+  if (wakes_.empty()) return;
   for (__u64* const word : wakes_) waker.Wake(word);
   counters_.wakes.Add(wakes_.size());
   wakes_.clear();

@@ -107,8 +107,8 @@ class ChannelTable {
   // The host broke a rule that only the engine can see.
   void Refuse(std::uint32_t number);
 
-  // Watches the channels whose bits are set in the bell lines.
-  void TakeBells(Nanos now);
+  // Watches the channels whose bits are set in the bell lines; whether any are.
+  bool TakeBells(Nanos now);
 
   // The channels that are watched; valid until the next call that is not const.
   absl::Span<const std::uint32_t> watched() const { return watched_; }
@@ -144,6 +144,7 @@ class ChannelTable {
   const bool asymmetric_;
   std::vector<Channel> channels_;
   std::vector<std::uint32_t> watched_;
+  Nanos first_quiet_ = kNever;  // no channel of watched_ is quiet before
   std::vector<__u64*> wakes_;
 };
 

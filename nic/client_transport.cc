@@ -119,7 +119,7 @@ void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
 void ClientTransport::Send(const Peer& peer, const lh_packet& header,
                            const PacketBody& body) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, body, bytes);
+  const std::size_t size = SealPacket(header, body, bytes, wire_->checksum());
   counters_.packets_sent.Add();
   wire_->Send(peer.address, {bytes, size});
 }

@@ -109,6 +109,9 @@ class Dispatcher {
   void Expire();
   Nanos Next();
 
+  // Whether any call waits for a thread.
+  bool HasQueued() const { return first_ != kNone; }
+
   // How full the queue is, 0 to 255.
   std::uint8_t Fullness() const;
 

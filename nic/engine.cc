@@ -29,24 +29,35 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
                         options.secret, wires, counters_, *this) {}
 
 Nanos Engine::Poll(Nanos now) {
+  const bool later = now != now_;
   now_ = now;
   dispatcher_.set_now(now);
-  channels_.TakeBells(now);
   bool busy = PollWires();
   busy = PollChannels() || busy;
-  client_transport_.Expire(now);
-  server_transport_.Expire(now);
-  dispatcher_.Expire();
+  // While there is other work, bells are looked at as time passes.
+  if ((later || !busy) && channels_.TakeBells(now)) {
+    busy = PollChannels() || busy;
+  }
+  if (!busy && !later && settled_) return next_;
+  if (later || !busy) {
+    client_transport_.Expire(now);
+    server_transport_.Expire(now);
+    dispatcher_.Expire();
+    channels_.UnwatchQuiet(now);
+  }
   dispatcher_.Dispatch();
   if (servers_.NextLate() <= now) EndLateServers();
   if (closing_) FinishClosedServers();
   busy = answers_.DeliverWaiting() || busy;
-  channels_.UnwatchQuiet(now);
   channels_.FlushWakes(waker_);
   FlushWires();
+  // What waits for room in a lane, or for a thread, may go on without a word to
+  // the NIC; all else needs a packet, a message, or time.
+  settled_ = !busy && !answers_.HasWaiting() && !dispatcher_.HasQueued();
   if (busy) return now;
-  return std::min({client_transport_.Next(), server_transport_.Next(),
-                   dispatcher_.Next(), servers_.NextLate()});
+  next_ = std::min({client_transport_.Next(), server_transport_.Next(),
+                    dispatcher_.Next(), servers_.NextLate()});
+  return next_;
 }
 
 bool Engine::TryToSleep() {
@@ -63,7 +74,8 @@ bool Engine::PollWires() {
     for (const Datagram& datagram : wire.Receive()) {
       busy = true;
       counters_.packets_received.Add();
-      const absl::optional<Packet> packet = ParsePacket(datagram.bytes);
+      const absl::optional<Packet> packet =
+          ParsePacket(datagram.bytes, wire.checksum());
       if (packet.has_value()) {
         handle(*packet, datagram.from);
       } else {
@@ -241,8 +253,7 @@ void Engine::OnCallDone(const ReplyTo& to, std::uint8_t status,
 }
 
 void Engine::OnServerCallEnded(std::uint32_t server) {
-  servers_.CallEnded(server);
-  closing_ = true;
+  closing_ = servers_.CallEnded(server) || closing_;
 }
 
 void Engine::OnCallEnded(std::uint32_t call, std::uint8_t status,

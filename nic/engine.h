@@ -57,7 +57,9 @@ class Engine final : private ServerTransport::Handler,
   Engine& operator=(const Engine&) = delete;
 
   // One turn. Returns when the next is wanted: `now` if there may be more to do
-  // at once, kNever if only a packet or a ring can bring work.
+  // at once, kNever if only a packet or a ring can bring work. A turn at the
+  // time of the last one, if that found nothing to do, only looks at wires,
+  // watched channels and bells: timers need time to pass.
   Nanos Poll(Nanos now);
 
   // Says to the processes that the engine sleeps, and looks once more. True: it
@@ -106,6 +108,8 @@ class Engine final : private ServerTransport::Handler,
   ClientTransport client_transport_;
   bool closing_ = false;  // a server may have become closed
   Nanos now_ = 0;         // of this turn
+  bool settled_ = false;  // a turn like the last one would do nothing
+  Nanos next_ = 0;        // what the last such one returned
   HostMessage message_;   // being handled
 };
 

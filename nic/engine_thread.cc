@@ -20,6 +20,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "nic/turn_clock.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -27,13 +28,6 @@ namespace {
 absl::Status SystemError(absl::string_view what) {
   return absl::ResourceExhaustedError(
       absl::StrCat(what, ": ", std::strerror(errno)));
-}
-
-Nanos Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<Nanos>(now.tv_sec) * kSecond +
-         static_cast<Nanos>(now.tv_nsec);
 }
 
 // Adds the wire's socket to what wakes the thread.
@@ -110,18 +104,21 @@ void EngineThread::Ring() {
 
 void EngineThread::Run() {
   pthread_setname_np(pthread_self(), "lauberhorn-nic");
+  TurnClock clock;
   while (!stop_.load(std::memory_order_acquire)) {
-    const Nanos now = Now();
+    const Nanos now = clock.NextTurn();
     const Nanos next = engine_->Poll(now);
     if (options_.spin || next <= now) continue;
     if (engine_->TryToSleep()) {
-      Sleep(now, next);
+      Sleep(clock.Read(), next);
       engine_->Awake();
+      clock.Read();
     }
   }
 }
 
 void EngineThread::Sleep(Nanos now, Nanos until) {
+  until = std::max(until, now);
   timespec timeout;
   timespec* limit = nullptr;
   if (until != kNever) {

@@ -4,6 +4,7 @@
 
 #include <isa-l/crc.h>
 
+#include <cstddef>
 #include <cstring>
 
 namespace lauberhorn::nic {
@@ -12,25 +13,27 @@ namespace {
 // The highest of the status codes that RPC knows.
 constexpr std::uint8_t kMaxStatus = 16;
 
-// CRC32C of the packet as if its checksum were zero.
-std::uint32_t Checksum(const lh_packet& header,
-                       absl::Span<const std::uint8_t> rest) {
+std::uint32_t Crc32c(absl::Span<const std::uint8_t> bytes, std::uint32_t seed) {
+  // The library's parameter is not const, but it only reads.
+  return crc32_iscsi(const_cast<unsigned char*>(bytes.data()),
+                     static_cast<int>(bytes.size()), seed);
+}
+
+// Of a packet, as if its checksum were zero.
+std::uint32_t ChecksumOf(const lh_packet& header,
+                         absl::Span<const std::uint8_t> rest) {
   lh_packet zeroed = header;
   zeroed.checksum = 0;
-  unsigned char bytes[sizeof(zeroed)];
+  std::uint8_t bytes[sizeof(zeroed)];
   std::memcpy(bytes, &zeroed, sizeof(zeroed));
-  unsigned int crc = crc32_iscsi(bytes, sizeof(bytes), ~0u);
-  if (!rest.empty()) {
-    // The library's parameter is not const, but it only reads.
-    crc = crc32_iscsi(const_cast<unsigned char*>(rest.data()),
-                      static_cast<int>(rest.size()), crc);
-  }
-  return ~crc;
+  const std::uint32_t crc = Crc32c(bytes, ~0u);
+  return ~(rest.empty() ? crc : Crc32c(rest, crc));
 }
 
 }  // namespace
 
-absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes) {
+absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
+                                   Checksum checksum) {
   if (bytes.size() < sizeof(lh_packet) || bytes.size() > LH_PACKET_MAX) {
     return absl::nullopt;
   }
@@ -43,7 +46,8 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes) {
       (header.flags & ~unsigned{LH_PACKET_FLAGS}) != 0 ||
       header.status > kMaxStatus ||
       std::size_t{header.meta_length} + header.payload_length != rest.size() ||
-      header.checksum != Checksum(header, rest)) {
+      (checksum == Checksum::kCrc32c &&
+       header.checksum != ChecksumOf(header, rest))) {
     return absl::nullopt;
   }
   packet.payload = rest.subspan(header.meta_length);
@@ -69,7 +73,7 @@ absl::optional<lh_open> ParseOpen(const Packet& packet) {
 }
 
 std::size_t SealPacket(lh_packet header, const PacketBody& body,
-                       std::uint8_t* out) {
+                       std::uint8_t* out, Checksum checksum) {
   std::uint8_t* to = out + sizeof(header);
   const auto write = [&to](const void* bytes, std::size_t size) {
     if (size > 0) std::memcpy(to, bytes, size);
@@ -91,8 +95,12 @@ std::size_t SealPacket(lh_packet header, const PacketBody& body,
   header.flags = static_cast<std::uint16_t>(flags);
   header.meta_length = static_cast<std::uint16_t>(size - body.payload.size());
   header.payload_length = static_cast<std::uint16_t>(body.payload.size());
-  header.checksum = Checksum(header, {out + sizeof(header), size});
+  header.checksum = 0;
   std::memcpy(out, &header, sizeof(header));
+  if (checksum == Checksum::kCrc32c) {
+    const std::uint32_t crc = ~Crc32c({out, sizeof(header) + size}, ~0u);
+    std::memcpy(out + offsetof(lh_packet, checksum), &crc, sizeof(crc));
+  }
   return sizeof(header) + size;
 }
 

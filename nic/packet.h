@@ -41,9 +41,14 @@ struct Packet {
   absl::Span<const std::uint8_t> payload;
 };
 
+// Whether packets carry a checksum. Where bytes cannot change on the way,
+// between two ends in one memory, the field is not used.
+enum class Checksum : bool { kNone, kCrc32c };
+
 // Checks everything that does not need a session: size, magic, version, type,
 // flags, lengths, checksum, status. Nothing if any of it is wrong.
-absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes);
+absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
+                                   Checksum checksum = Checksum::kCrc32c);
 
 // The payload of a packet that opens, tests or resets a session.
 absl::optional<lh_open> ParseOpen(const Packet& packet);
@@ -52,7 +57,8 @@ absl::optional<lh_open> ParseOpen(const Packet& packet);
 // magic, version, lengths, checksum, and the flags of what the body has. The
 // body has at most kMaxPayload bytes. Returns the packet's size.
 std::size_t SealPacket(lh_packet header, const PacketBody& body,
-                       std::uint8_t* out);
+                       std::uint8_t* out,
+                       Checksum checksum = Checksum::kCrc32c);
 
 }  // namespace lauberhorn::nic
 

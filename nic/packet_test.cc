@@ -331,4 +331,20 @@ TEST(PacketTest, OpenHasItsSizeAndNoOther) {
 }
 
 }  // namespace
+
+TEST(PacketTest, MemoryNeedsNoChecksum) {
+  const std::uint8_t payload[] = {1, 2, 3};
+  std::uint8_t bytes[LH_PACKET_MAX];
+  lh_packet header = {};
+  header.type = LH_PACKET_CALL;
+  const std::size_t size =
+      SealPacket(header, {.payload = payload}, bytes, Checksum::kNone);
+  const absl::optional<Packet> packet =
+      ParsePacket({bytes, size}, Checksum::kNone);
+  ASSERT_TRUE(packet.has_value());
+  EXPECT_EQ(packet->header.checksum, 0u);
+  EXPECT_EQ(packet->payload.size(), sizeof(payload));
+  EXPECT_FALSE(ParsePacket({bytes, size}).has_value());
+}
+
 }  // namespace lauberhorn::nic

@@ -80,7 +80,11 @@ class ServerTable {
                      bool* closing) const;
 
   void CallStarted(std::uint32_t server) { ++servers_[server].calls; }
-  void CallEnded(std::uint32_t server) { --servers_[server].calls; }
+  // Whether the server is closed with that.
+  bool CallEnded(std::uint32_t server) {
+    Server& entry = servers_[server];
+    return --entry.calls == 0 && entry.state == Server::kClosing;
+  }
 
  private:
   struct Server {

@@ -259,7 +259,8 @@ void ServerTransport::Send(const lh_packet& header,
                            absl::Span<const std::uint8_t> payload,
                            const Address& to, Wire& wire) {
   std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, {.payload = payload}, bytes);
+  const std::size_t size =
+      SealPacket(header, {.payload = payload}, bytes, wire.checksum());
   counters_.packets_sent.Add();
   wire.Send(to, {bytes, size});
 }

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
+#include "nic/packet.h"
 
 namespace lauberhorn::nic {
 
@@ -53,6 +54,9 @@ class Wire {
 
   // Where others reach it.
   virtual Address local() const = 0;
+
+  // Whether its packets need a checksum: the same at both ends.
+  virtual Checksum checksum() const { return Checksum::kCrc32c; }
 };
 
 // Makes wires, at the request of a control command; may block for a moment.

@@ -185,6 +185,7 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
   peer->state = kReady;
   peer->active = now;
   peer->granted = 0;
+  peer->load = 0;
   peer->confirmed.reset();
   peer->free = kNoSlot;
   Grant(index, std::max(packet.header.slots, std::uint16_t{1}));

@@ -17,6 +17,12 @@ namespace {
 constexpr Nanos kFirstRetry = 10 * kMillisecond;
 constexpr std::uint32_t kTransmissions = 12;
 
+// A call that the server had no place for is sent again after this, then after
+// twice that, and so on; after so many times the server is taken to stay full
+// (about 4 s).
+constexpr Nanos kFirstBusyRetry = 2 * kMillisecond;
+constexpr std::uint32_t kRefusals = 12;
+
 // A call that runs is asked for once a second; so many misses and it is lost.
 constexpr Nanos kProbePeriod = kSecond;
 constexpr std::uint32_t kProbes = 5;
@@ -73,6 +79,7 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
   entry.attention = kNever;
   entry.method = what.method;
   entry.tries = 0;
+  entry.refusals = 0;
   entry.wait_for_ready = what.wait_for_ready;
   entry.length = static_cast<std::uint16_t>(what.payload.size());
   if (!what.payload.empty()) {
@@ -128,7 +135,8 @@ void ClientTransport::Send(const Peer& peer, const lh_packet& header,
 void ClientTransport::Pump(std::uint32_t index, Nanos now) {
   Peer& peer = peers_[index];
   if (peer.state != kReady) return;
-  while (peer.first != kNone && peer.free != kNoSlot) {
+  while (peer.first != kNone && peer.free != kNoSlot &&
+         peer.in_flight < UsableSlots(peer)) {
     const std::uint16_t number = peer.free;
     Slot& slot = SlotOf(index, number);
     peer.free = slot.next;
@@ -144,6 +152,16 @@ void ClientTransport::Pump(std::uint32_t index, Nanos now) {
     entry.state = kSent;
     Transmit(call, now);
   }
+}
+
+// A server that is more than half full gets fewer calls at a time: evenly less,
+// down to a quarter of what it granted. It is a wish, so at least one goes.
+std::uint32_t ClientTransport::UsableSlots(const Peer& peer) {
+  constexpr std::uint32_t kHalfFull = 128;
+  if (peer.load < kHalfFull) return peer.granted;
+  const std::uint32_t less =
+      peer.granted * (peer.load - kHalfFull + 1) * 3 / (4 * kHalfFull);
+  return std::max(peer.granted - less, 1u);
 }
 
 std::uint16_t ClientTransport::NameToSend(const Peer& peer,
@@ -284,15 +302,21 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
       return OnChallenge(packet, peer);
     case LH_PACKET_REPLY:
     case LH_PACKET_ACCEPTED:
+    case LH_PACKET_BUSY:
       break;
     default:
       counters_.packets_unexpected.Add();
       return;
   }
+  peer.load = header.load;
   Grant(index, header.slots);
   const std::uint32_t call = FindCall(packet, index);
   if (call == kNone) {
     counters_.packets_stale.Add();
+    return Pump(index, now);
+  }
+  if (header.type == LH_PACKET_BUSY) {
+    OnBusy(call, now);
     return Pump(index, now);
   }
   // ACCEPTED, or any REPLY but one that may be about the name.
@@ -310,6 +334,27 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   entry.attention = now + kProbePeriod;
   SetTimer(call);
   Pump(index, now);
+}
+
+void ClientTransport::OnBusy(std::uint32_t call, Nanos now) {
+  CallEntry& entry = calls_[call];
+  // Of an earlier transmission, if a later one was accepted, or if this was
+  // said already of the last one.
+  if (entry.state != kSent || entry.tries == 0) {
+    counters_.packets_stale.Add();
+    return;
+  }
+  counters_.busy_received.Add();
+  if (++entry.refusals == kRefusals) {
+    return Fail(
+        call, absl::StatusCode::kResourceExhausted,
+        absl::StrCat("the server at ", peers_[entry.peer].address.ToString(),
+                     " has no place for the call; it was tried ", kRefusals,
+                     " times"));
+  }
+  entry.tries = 0;
+  entry.attention = now + Backoff(kFirstBusyRetry, entry.refusals - 1);
+  SetTimer(call);
 }
 
 void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {

@@ -15,6 +15,8 @@
 // A peer's session is opened by its first call. A session that was idle for
 // long is opened anew before it is used, so a server that restarted or forgot
 // it meanwhile costs no call. Calls beyond the session's slots wait their turn.
+// A server that has no place for a call is asked again, ever later, as long as
+// that makes sense; one that says that it is full gets fewer calls at a time.
 // Each call has one timer while it is open; an idle session has none.
 //
 // Passive: no clock, no thread; not thread-safe. Memory for all calls is taken
@@ -116,6 +118,7 @@ class ClientTransport {
     std::uint32_t previous;
     std::uint32_t sequence;  // in its slot
     std::uint32_t tries;     // transmissions, or unanswered probes
+    std::uint32_t refusals;  // times that the server was busy
     std::uint16_t slot;
     std::uint16_t length;
     std::uint16_t name;  // that it carries, or MethodNames::kNone
@@ -144,6 +147,7 @@ class ClientTransport {
     std::uint32_t in_flight;
     PeerState state;
     std::uint16_t granted;       // slots
+    std::uint8_t load;           // of the server, as it said last
     std::uint16_t free;          // the first that is, or kNoSlot
     MethodNames::Set confirmed;  // in this session
   };
@@ -174,6 +178,9 @@ class ClientTransport {
   void OnChallenge(const Packet& packet, const Peer& peer);
   void Send(const Peer& peer, const lh_packet& header, const PacketBody& body);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
+  // How many calls the session may have in work: the server's wish, in bounds.
+  static std::uint32_t UsableSlots(const Peer& peer);
+  void OnBusy(std::uint32_t call, Nanos now);
   void OnReply(const Packet& packet, std::uint32_t call);
   // The name that the call must carry, if it fits.
   std::uint16_t NameToSend(const Peer& peer, const CallEntry& entry) const;

@@ -44,6 +44,7 @@ namespace lauberhorn::nic {
   X(calls_unimplemented, "calls of methods that the server has not")           \
   X(names_refused, "calls of a method that has another name at the server")    \
   X(calls_refused, "calls answered RESOURCE_EXHAUSTED: no room")               \
+  X(calls_busy, "calls answered BUSY: no place in the table")                  \
   X(calls_expired, "calls whose deadline passed before they were taken")       \
   X(calls_cancelled, "calls that the server itself ended early")               \
   X(calls_delivered, "calls given to a thread that was awake")                 \
@@ -63,6 +64,7 @@ namespace lauberhorn::nic {
   X(outgoing_failed, "of these, ended by this engine: deadline, no server")    \
   X(outgoing_busy, "of these, answered BUSY: too many at a time")              \
   X(answers_waited, "answers that found no room in their lane at first")       \
+  X(busy_received, "calls that a server had no place for, for now")            \
   X(retransmissions, "packets sent again")                                     \
   X(probes, "questions whether a call still runs")                             \
   X(controls, "control commands")                                              \

@@ -47,7 +47,7 @@ Dispatcher::Dispatcher(Region& region, ChannelTable& channels,
 
 std::uint32_t Dispatcher::Accept(const IncomingCall& call,
                                  const MethodTarget& target) {
-  if (free_ == kNone || queued_ >= policy_.limits().queued) return kNone;
+  if (queued_ >= policy_.limits().queued) return kNone;
   const std::uint32_t number = free_;
   Call& entry = calls_[number];
   free_ = entry.next;
@@ -84,6 +84,8 @@ DispatchLoad Dispatcher::Load() const {
 }
 
 std::uint8_t Dispatcher::Fullness() const {
+  if (free_ == kNone) return 255;
+  if (queued_ == 0) return 0;
   const std::uint64_t limit =
       std::min<std::uint64_t>(policy_.limits().queued, calls_.size());
   return static_cast<std::uint8_t>(std::min<std::uint64_t>(

@@ -72,7 +72,11 @@ class Dispatcher {
   // What time it is, for all that is done until it is said again.
   void set_now(Nanos now) { now_ = now; }
 
-  // Takes a call in. Returns its number, or kNone if there is no room.
+  // Whether the table has a place for another call.
+  bool HasPlace() const { return free_ != kNone; }
+
+  // Takes a call in: there is a place for it. Returns its number, or kNone if
+  // as many are queued as may be.
   std::uint32_t Accept(const IncomingCall& call, const MethodTarget& target);
 
   // Nobody waits for the call any more: says why (LH_CALL_*) in its call word;

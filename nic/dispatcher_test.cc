@@ -49,9 +49,11 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     }
   }
 
-  // A call with this name; its number in the table.
+  // A call with this name; its number in the table, kNone if it is not taken
+  // in.
   std::uint32_t Accept(std::uint32_t name, Nanos deadline = kNever,
                        std::uint32_t server = 9) {
+    if (!dispatcher_.HasPlace()) return Dispatcher::kNone;
     const std::string payload = "call " + std::to_string(name);
     return dispatcher_.Accept(
         {.reply_to = {.token = 1, .session = 2, .sequence = name, .slot = 3},

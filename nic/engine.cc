@@ -230,6 +230,10 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
                       ? "the server has no such method"
                       : absl::StrCat("the server has no method ", call.name));
   }
+  if (!dispatcher_.HasPlace()) {
+    counters_.calls_busy.Add();
+    return ServerTransport::kBusy;
+  }
   const MethodTarget& target = method->target;
   servers_.CallStarted(target.server);
   const std::uint32_t number = dispatcher_.Accept(call, target);

@@ -74,6 +74,7 @@ class Engine final : private ServerTransport::Handler,
   // Handlers of the layers below.
   std::uint32_t OnCall(const IncomingCall& call) override;
   void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
+  std::uint8_t Load() const override { return dispatcher_.Fullness(); }
   void OnCallEnded(std::uint32_t call, std::uint8_t status,
                    absl::Span<const std::uint8_t> payload) override;
   void OnCallDone(const ReplyTo& to, std::uint8_t status,

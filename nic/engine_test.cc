@@ -391,6 +391,44 @@ TEST_F(EngineTest, AnEngineSleepsOnABacklogUntilThereIsRoomForIt) {
   engine.Awake();
 }
 
+TEST_F(EngineTest, AServerWithoutAPlaceIsAskedAgain) {
+  // Calls that nobody takes, as many as the server has places.
+  const std::uint32_t places = SmallRegion().arrived_calls;
+  for (std::uint32_t index = 0; index < places; ++index) {
+    ASSERT_TRUE(PutCall(Handle(index), "a"));
+    while (server_->engine().counters().calls_arrived.value() <= index) Step();
+  }
+  const std::unique_ptr<Node> first = std::move(client_);
+  client_ = std::make_unique<Node>(network_, 3, 3);
+  peer_ = client_->Connect(now_);
+  ASSERT_TRUE(PutCall(Handle(0), "b"));
+  const Counters& server = server_->engine().counters();
+  while (server.calls_busy.value() < 3) Step();
+  EXPECT_EQ(server.calls_arrived.value(), places);
+  // One of them ends, and the call finds its place.
+  server_->Wait(2);
+  const TakenMessage taken = Await(server_->serve(2));
+  EXPECT_EQ(taken.payload, "a");
+  ASSERT_TRUE(PutReply(*server_, 2, taken.header.call, "A"));
+  while (server.calls_arrived.value() <= places) Step();
+  EXPECT_EQ(server.calls_refused.value(), 0u);
+  EXPECT_GE(client_->engine().counters().busy_received.value(), 3u);
+}
+
+TEST_F(EngineTest, AQueueLimitRefusesAtOnce) {
+  lh_command_limits limits = {};
+  limits.running = limits.threads = limits.queued = 1;
+  ASSERT_EQ(server_->Control(now_, LH_COMMAND_LIMITS, Payload(limits)).code,
+            0u);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  const TakenMessage end = Await(client_->call(1));
+  EXPECT_EQ(end.header.call, Handle(1));
+  EXPECT_EQ(end.header.code, 8u);  // RESOURCE_EXHAUSTED
+  EXPECT_THAT(end.payload, HasSubstr("max_queued"));
+  EXPECT_EQ(client_->engine().counters().busy_received.value(), 0u);
+}
+
 TEST_F(EngineTest, AServerMayEndACallEarly) {
   server_->Wait(2);
   ASSERT_TRUE(PutCall(Handle(0), "a"));

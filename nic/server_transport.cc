@@ -121,11 +121,11 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
     counters_.calls_superseded.Add();
     Drop(index, slot, LH_CALL_CANCELLED);
   }
+  const Slot::State before = slot.state;
+  const std::uint32_t sequence_before = slot.sequence;
   slot.sequence = header.sequence;
   slot.sent_us = header.sent_us;
   StartRunning(index, slot, now);
-  counters_.calls_arrived.Add();
-  const bool grown = session.running == slots_.granted(index) && Grow(index);
   const Nanos deadline = header.remaining_us == 0
                              ? kNever
                              : now + Nanos{header.remaining_us} * kMicrosecond;
@@ -139,11 +139,21 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
                        .name = packet.name,
                        .deadline = deadline,
                        .payload = packet.payload});
+  if (call == kBusy) {
+    SendSlot(index, header.slot, LH_PACKET_BUSY, {}, now);
+    StopRunning(index);
+    slot.state = before;
+    slot.sequence = sequence_before;
+    return;
+  }
+  counters_.calls_arrived.Add();
   // It may have been answered at once.
   if (slot.state != Slot::kRunning) return;
   slot.call = call;
-  // So that the client knows at once of its new slots.
-  if (grown) SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+  // The client is to know at once of its new slots.
+  if (session.running == slots_.granted(index) && Grow(index)) {
+    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+  }
 }
 
 void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
@@ -255,10 +265,11 @@ void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
   Send(header, payload, session.peer, *session.wire);
 }
 
-void ServerTransport::Send(const lh_packet& header,
+void ServerTransport::Send(lh_packet header,
                            absl::Span<const std::uint8_t> payload,
                            const Address& to, Wire& wire) {
   std::uint8_t bytes[LH_PACKET_MAX];
+  header.load = handler_.Load();
   const std::size_t size =
       SealPacket(header, {.payload = payload}, bytes, wire.checksum());
   counters_.packets_sent.Add();

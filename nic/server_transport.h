@@ -63,17 +63,23 @@ struct IncomingCall {
 
 class ServerTransport {
  public:
+  static constexpr std::uint32_t kBusy = ~std::uint32_t{0};
+
   class Handler {
    public:
     virtual ~Handler() = default;
 
     // A new call. Answer it with Reply(), now or later. Returns a name for it,
-    // which is given to OnCallDropped().
+    // which is given to OnCallDropped(); or kBusy if there is no place for it:
+    // then it never came, and will come again.
     virtual std::uint32_t OnCall(const IncomingCall& call) = 0;
 
     // Nobody waits for this call any more; a Reply() to it is ignored. `why` is
     // for its call word: LH_CALL_CANCELLED or LH_CALL_PEER_DEAD.
     virtual void OnCallDropped(std::uint32_t call, std::uint8_t why) = 0;
+
+    // How full the server is, 0 to 255; said to clients.
+    virtual std::uint8_t Load() const = 0;
   };
 
   // `sessions` is how many clients there may be; the references outlive this.
@@ -158,7 +164,7 @@ class ServerTransport {
   void OnCall(const Packet& packet, std::uint32_t index, Nanos now);
   void OnProbe(const Packet& packet, std::uint32_t index, Nanos now);
   void OnCancel(const Packet& packet, std::uint32_t index);
-  // Gives the session more slots, if there are any; whether it got some.
+  // Gives the session more slots, if there are any. Whether it got some.
   bool Grow(std::uint32_t index);
   void ClearSlots(std::uint32_t index, std::uint16_t from);
   // A free session, or the longest idle one; kNone if all are busy.
@@ -175,7 +181,7 @@ class ServerTransport {
                Wire& wire);
   void SendSlot(std::uint32_t index, std::uint16_t number, std::uint8_t type,
                 absl::Span<const std::uint8_t> payload, Nanos now);
-  void Send(const lh_packet& header, absl::Span<const std::uint8_t> payload,
+  void Send(lh_packet header, absl::Span<const std::uint8_t> payload,
             const Address& to, Wire& wire);
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};

@@ -281,7 +281,6 @@ TEST_F(ServerTransportTest, AcceptsNoCallBeforeTheHandlerHasSeenIt) {
     }
     ASSERT_EQ(answers.size(), 1u);
     EXPECT_EQ(answers[0].header.type, LH_PACKET_REPLY);
-    EXPECT_EQ(answers[0].header.slots, 2 * kSessionSlots);
   }
 }
 
@@ -339,6 +338,51 @@ TEST_F(ServerTransportTest, AnswersDuplicatesAndRunsNothingTwice) {
   EXPECT_EQ(server_.calls[0].dropped, 0);
   EXPECT_EQ(counters_.calls_arrived.value(), 1u);
   EXPECT_EQ(counters_.calls_duplicate.value(), 6u);
+}
+
+TEST_F(ServerTransportTest, ACallThatThereIsNoPlaceForNeverCame) {
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1);
+  server_.Reply(0, 0, "first", now_);
+  client_.Receive();
+  bool busy = true;
+  server_.busy = [&] { return busy; };
+  server_.load = 200;
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<Received> answers = Call(client_, token, 2);
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_EQ(answers[0].header.type, LH_PACKET_BUSY);
+    EXPECT_EQ(answers[0].header.sequence, 2u);
+    EXPECT_EQ(answers[0].header.echo_us, 1002u);
+    EXPECT_EQ(answers[0].header.load, 200);
+  }
+  EXPECT_EQ(server_.transport().Next(), kNever) << "nothing runs";
+  EXPECT_EQ(counters_.calls_arrived.value(), 1u);
+  EXPECT_EQ(counters_.calls_duplicate.value(), 0u);
+  EXPECT_TRUE(Say(client_, About(LH_PACKET_PROBE, token, 2)).empty());
+  EXPECT_EQ(Call(client_, token, 1).at(0).payload, "first") << "kept";
+  busy = false;
+  EXPECT_TRUE(Call(client_, token, 2).empty());
+  EXPECT_EQ(server_.calls.size(), 2u);
+  EXPECT_EQ(Call(client_, token, 2).at(0).header.type, LH_PACKET_ACCEPTED);
+  // It still ends the one before it, which nobody waits for.
+  busy = true;
+  EXPECT_EQ(Call(client_, token, 3).at(0).header.type, LH_PACKET_BUSY);
+  EXPECT_EQ(server_.calls[1].dropped, 1);
+  EXPECT_EQ(server_.calls.size(), 2u);
+}
+
+TEST_F(ServerTransportTest, EveryPacketSaysTheLoad) {
+  server_.load = 77;
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1);
+  const Received accepted = Call(client_, token, 1).at(0);
+  server_.Reply(0, 0, "done", now_);
+  const Received reply = client_.Receive().at(0);
+  const Received reset = Call(client_, token + 1, 1).at(0);
+  for (const Received& packet : {accepted, reply, reset}) {
+    EXPECT_EQ(packet.header.load, 77) << int{packet.header.type};
+  }
 }
 
 TEST_F(ServerTransportTest, HigherSequenceEndsTheLower) {

@@ -3,10 +3,10 @@
 
 // Both ends of the transport under seeded random schedules: a network that
 // loses, repeats, reorders, delays, cuts and corrupts packets, and sometimes
-// all of them; clients whose address changes; servers that restart and answer
-// late; calls with and without deadlines, cancelled and disconnected. What
-// holds in every one of them: a call ends exactly once, runs at most once, and
-// its answer is its own.
+// all of them; clients whose address changes; servers that restart, answer
+// late and are full sometimes; calls with and without deadlines, cancelled and
+// disconnected. What holds in every one of them: a call ends exactly once, runs
+// at most once, and its answer is its own.
 
 #include <gtest/gtest.h>
 
@@ -49,6 +49,7 @@ struct Seen {
   std::uint64_t dropped = 0;
   std::uint64_t clients_lost = 0;
   std::uint64_t moved = 0;
+  std::uint64_t busy = 0;
 };
 
 class Storm {
@@ -96,6 +97,7 @@ class Storm {
     seen->dropped += dropped_;
     seen->clients_lost += clients_lost_;
     seen->moved += moved_;
+    seen->busy += client_.counters.busy_received.value();
   }
 
  private:
@@ -121,6 +123,10 @@ class Storm {
     server_ = std::make_unique<TestServer>(
         network_, TestAddress(1, 100), 3,
         TestSecret(static_cast<std::uint8_t>(10 + restarts_++)));
+    server_->busy = [this] {
+      server_->load = static_cast<std::uint8_t>(Below(256));
+      return Below(4) == 0;
+    };
     server_->answer = [this](std::uint32_t number, Nanos now) {
       // The payload says which call it is.
       const std::string& payload = server_->calls[number].payload;
@@ -314,6 +320,7 @@ TEST(TransportStormTest, EveryCallEndsOnceRunsAtMostOnceAndGetsItsAnswer) {
   EXPECT_GT(seen.dropped, 1u * kSeeds);
   EXPECT_GT(seen.clients_lost, kSeeds / 20u);
   EXPECT_GT(seen.moved, kSeeds / 10u);
+  EXPECT_GT(seen.busy, 1u * kSeeds);
 }
 
 }  // namespace

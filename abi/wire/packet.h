@@ -27,6 +27,12 @@
  * never run again, a lower one is old and dropped. A reply is kept until the
  * client acknowledged it or used the slot again.
  *
+ * Load. A server that has no place for a call answers BUSY: the call never began,
+ * and the client sends it again, under the same slot and sequence, later. A
+ * refusal by a limit that somebody has set is a REPLY. Every packet of a server
+ * says how full it is; a client may send fewer calls at a time then, but must not
+ * rely on it.
+ *
  * Names. A method is named by an id in every call, and in full where the ends
  * must agree on what the id means: the calls of a method in a session carry its
  * name (LH_PACKET_FLAG_NAME) until one that did was ACCEPTED or got a REPLY with

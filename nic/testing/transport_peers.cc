@@ -108,6 +108,7 @@ void TestServer::Reply(std::uint32_t call, std::uint8_t status,
 }
 
 std::uint32_t TestServer::OnCall(const IncomingCall& call) {
+  if (busy && busy()) return ServerTransport::kBusy;
   const auto number = static_cast<std::uint32_t>(calls.size());
   calls.push_back({.reply_to = call.reply_to,
                    .listener = call.listener,

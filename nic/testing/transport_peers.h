@@ -86,10 +86,14 @@ class TestServer final : private ServerTransport::Handler {
   std::vector<Call> calls;
   // Called with the number of a new call, while it is told of it.
   std::function<void(std::uint32_t call, Nanos now)> answer;
+  // Whether there is no place for the next call; not asked if not set.
+  std::function<bool()> busy;
+  std::uint8_t load = 0;
 
  private:
   std::uint32_t OnCall(const IncomingCall& call) override;
   void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
+  std::uint8_t Load() const override { return load; }
 
   std::unique_ptr<Wire> wire_;
   std::unique_ptr<ServerTransport> transport_;

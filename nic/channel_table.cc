@@ -70,7 +70,7 @@ bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
   return false;
 }
 
-bool ChannelTable::Deliver(std::uint32_t number, lh_message header,
+bool ChannelTable::Deliver(std::uint32_t number, const lh_message& header,
                            absl::Span<const std::uint8_t> payload,
                            bool* woken) {
   Channel& channel = channels_[number];
@@ -84,12 +84,16 @@ bool ChannelTable::Deliver(std::uint32_t number, lh_message header,
     return false;
   }
   const std::uint32_t slot = channel.in.position;
-  header.length = static_cast<std::uint32_t>(payload.size());
-  // All but the word, which the delivery itself moves.
-  std::memcpy(
-      reinterpret_cast<std::uint8_t*>(line) + sizeof(line->header.word),
-      reinterpret_cast<const std::uint8_t*>(&header) + sizeof(header.word),
-      sizeof(header) - sizeof(header.word));
+  // All but the word, which the delivery itself moves. Field by field, as they
+  // were just written: a wide load of narrow stores would wait for them.
+  line->header.call = header.call;
+  line->header.code = header.code;
+  line->header.data = header.data;
+  line->header.deadline = header.deadline;
+  line->header.length = static_cast<std::uint32_t>(payload.size());
+  line->header.kind = header.kind;
+  line->header.flags = header.flags;
+  line->header.aux = header.aux;
   const std::size_t in_line =
       std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
   if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);

@@ -54,11 +54,11 @@ class ChannelTable {
   // too many of them quarantine the channel.
   bool Collect(std::uint32_t number, HostMessage* message, Nanos now);
 
-  // Gives the process a message on channel `number`; `header.length` is set
-  // from the payload, which has at most kMaxPayload bytes. False if the lane
+  // Gives the process a message on channel `number`; the length is
+  // that of the payload, which has at most kMaxPayload bytes. False if the lane
   // has no room or is closed or quarantined: then nothing was given. `woken`,
   // if not null, says whether the thread was parked.
-  bool Deliver(std::uint32_t number, lh_message header,
+  bool Deliver(std::uint32_t number, const lh_message& header,
                absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
 
   // Takes the newest message back. False: it has been taken, or there is none.

@@ -77,10 +77,11 @@ void ClientTransport::Close(Peer& peer) {
 }
 
 void ClientTransport::SendClose(const Peer& peer) {
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = LH_PACKET_CLOSE;
   header.token = peer.token;
-  Send(peer, header, {});
+  Send(peer, packet, {});
 }
 
 void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
@@ -96,11 +97,12 @@ void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
 
 void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
   const Peer& peer = peers_[index];
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = peer.state == kHello ? LH_PACKET_HELLO : LH_PACKET_OPEN;
   std::uint8_t payload[sizeof(peer.open)];
   std::memcpy(payload, &peer.open, sizeof(peer.open));
-  Send(peer, header, {.payload = payload});
+  Send(peer, packet, {.payload = payload});
   timers_.Set(PeerTimer(index),
               now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
@@ -217,12 +219,13 @@ void ClientTransport::FreeSlot(std::uint32_t peer, std::uint16_t number) {
 // client. What it dropped is sent again when its time comes.
 void ClientTransport::OnChallenge(const Packet& packet, const Peer& peer) {
   counters_.challenges_answered.Add();
-  lh_packet header = {};
+  OutgoingPacket response;
+  lh_packet& header = response.header;
   header.type = LH_PACKET_RESPONSE;
   header.token = peer.token;
   header.method = packet.header.method;
   header.ack_bits = packet.header.ack_bits;
-  Send(peer, header, {});
+  Send(peer, response, {});
 }
 
 // What was sent may have run; what was not is sent in the next session.

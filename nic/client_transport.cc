@@ -123,12 +123,10 @@ void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
       entry.previous;
 }
 
-void ClientTransport::Send(const Peer& peer, const lh_packet& header,
+void ClientTransport::Send(const Peer& peer, OutgoingPacket& packet,
                            const PacketBody& body) {
-  std::uint8_t bytes[LH_PACKET_MAX];
-  const std::size_t size = SealPacket(header, body, bytes, wire_->checksum());
   counters_.packets_sent.Add();
-  wire_->Send(peer.address, {bytes, size});
+  wire_->Send(peer.address, packet.Seal(body, wire_->checksum()));
 }
 
 // Sends as many pending calls as there are free slots, if there is a session.
@@ -189,7 +187,8 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
                                 Nanos now) {
   const CallEntry& entry = calls_[call];
   const Peer& peer = peers_[entry.peer];
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = type;
   header.token = peer.token;
   header.slot = entry.slot;
@@ -211,7 +210,7 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
           left_us > ~std::uint32_t{0} ? 0 : static_cast<std::uint32_t>(left_us);
     }
   }
-  Send(peer, header, body);
+  Send(peer, packet, body);
 }
 
 void ClientTransport::SetTimer(std::uint32_t call) {

@@ -176,7 +176,7 @@ class ClientTransport {
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);
   void OnChallenge(const Packet& packet, const Peer& peer);
-  void Send(const Peer& peer, const lh_packet& header, const PacketBody& body);
+  void Send(const Peer& peer, OutgoingPacket& packet, const PacketBody& body);
   void OnSessionLost(std::uint32_t index, Nanos now, absl::string_view why);
   // How many calls the session may have in work: the server's wish, in bounds.
   static std::uint32_t UsableSlots(const Peer& peer);

@@ -40,6 +40,11 @@ inline std::uint64_t KeyedHash(const Secret& secret,
   return KeyedHash(secret, absl::MakeConstSpan(values.begin(), values.size()));
 }
 
+// For tables whose keys are hashes already: random, or a method's id.
+struct HashItself {
+  std::size_t operator()(std::uint64_t key) const { return key; }
+};
+
 }  // namespace lauberhorn::nic
 
 #endif  // LAUBERHORN_NIC_KEYED_HASH_H_

@@ -30,16 +30,11 @@ std::uint32_t ChecksumOf(const lh_packet& header,
   return ~(rest.empty() ? crc : Crc32c(rest, crc));
 }
 
-}  // namespace
-
-absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
-                                   Checksum checksum) {
-  if (bytes.size() < sizeof(lh_packet) || bytes.size() > LH_PACKET_MAX) {
-    return absl::nullopt;
-  }
-  Packet packet;
-  std::memcpy(&packet.header, bytes.data(), sizeof(packet.header));
-  const lh_packet& header = packet.header;
+// Of a packet with the size of one.
+bool Parse(absl::Span<const std::uint8_t> bytes, Checksum checksum,
+           Packet* packet) {
+  std::memcpy(&packet->header, bytes.data(), sizeof(packet->header));
+  const lh_packet& header = packet->header;
   const absl::Span<const std::uint8_t> rest = bytes.subspan(sizeof(lh_packet));
   if (header.magic != LH_PACKET_MAGIC || header.version != LH_PACKET_VERSION ||
       header.type == 0 || header.type >= LH_PACKET_TYPES ||
@@ -48,21 +43,34 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
       std::size_t{header.meta_length} + header.payload_length != rest.size() ||
       (checksum == Checksum::kCrc32c &&
        header.checksum != ChecksumOf(header, rest))) {
-    return absl::nullopt;
+    return false;
   }
-  packet.payload = rest.subspan(header.meta_length);
-  packet.meta = rest.first(header.meta_length);
+  packet->payload = rest.subspan(header.meta_length);
+  packet->meta = rest.first(header.meta_length);
   if ((header.flags & LH_PACKET_FLAG_NAME) != 0) {
-    if (packet.meta.empty()) return absl::nullopt;
-    const std::size_t length = packet.meta[0];
-    if (length == 0 || length >= packet.meta.size()) return absl::nullopt;
-    packet.name = {reinterpret_cast<const char*>(packet.meta.data()) + 1,
-                   length};
-    packet.meta.remove_prefix(1 + length);
+    if (packet->meta.empty()) return false;
+    const std::size_t length = packet->meta[0];
+    if (length == 0 || length >= packet->meta.size()) return false;
+    packet->name = {reinterpret_cast<const char*>(packet->meta.data()) + 1,
+                    length};
+    packet->meta.remove_prefix(1 + length);
   }
   const bool has_meta = (header.flags & LH_PACKET_FLAG_META) != 0;
-  if (packet.meta.empty() == has_meta) return absl::nullopt;
-  return packet;
+  if (packet->meta.empty() == has_meta) return false;
+  return true;
+}
+
+}  // namespace
+
+absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
+                                   Checksum checksum) {
+  // One object that is returned, lest it be copied.
+  absl::optional<Packet> result;
+  if (bytes.size() >= sizeof(lh_packet) && bytes.size() <= LH_PACKET_MAX &&
+      !Parse(bytes, checksum, &result.emplace())) {
+    result.reset();
+  }
+  return result;
 }
 
 absl::optional<lh_open> ParseOpen(const Packet& packet) {
@@ -72,9 +80,9 @@ absl::optional<lh_open> ParseOpen(const Packet& packet) {
   return open;
 }
 
-std::size_t SealPacket(lh_packet header, const PacketBody& body,
-                       std::uint8_t* out, Checksum checksum) {
-  std::uint8_t* to = out + sizeof(header);
+absl::Span<const std::uint8_t> OutgoingPacket::Seal(const PacketBody& body,
+                                                    Checksum checksum) {
+  std::uint8_t* to = rest;
   const auto write = [&to](const void* bytes, std::size_t size) {
     if (size > 0) std::memcpy(to, bytes, size);
     to += size;
@@ -89,19 +97,27 @@ std::size_t SealPacket(lh_packet header, const PacketBody& body,
   write(body.meta.data(), body.meta.size());
   if (!body.meta.empty()) flags |= LH_PACKET_FLAG_META;
   write(body.payload.data(), body.payload.size());
-  const std::size_t size = body.size();
   header.magic = LH_PACKET_MAGIC;
   header.version = LH_PACKET_VERSION;
   header.flags = static_cast<std::uint16_t>(flags);
-  header.meta_length = static_cast<std::uint16_t>(size - body.payload.size());
+  header.meta_length =
+      static_cast<std::uint16_t>(body.size() - body.payload.size());
   header.payload_length = static_cast<std::uint16_t>(body.payload.size());
   header.checksum = 0;
-  std::memcpy(out, &header, sizeof(header));
-  if (checksum == Checksum::kCrc32c) {
-    const std::uint32_t crc = ~Crc32c({out, sizeof(header) + size}, ~0u);
-    std::memcpy(out + offsetof(lh_packet, checksum), &crc, sizeof(crc));
-  }
-  return sizeof(header) + size;
+  const absl::Span<const std::uint8_t> bytes(
+      reinterpret_cast<const std::uint8_t*>(this),
+      sizeof(header) + body.size());
+  if (checksum == Checksum::kCrc32c) header.checksum = ~Crc32c(bytes, ~0u);
+  return bytes;
+}
+
+std::size_t SealPacket(const lh_packet& header, const PacketBody& body,
+                       std::uint8_t* out, Checksum checksum) {
+  OutgoingPacket packet;
+  packet.header = header;
+  const absl::Span<const std::uint8_t> bytes = packet.Seal(body, checksum);
+  std::memcpy(out, bytes.data(), bytes.size());
+  return bytes.size();
 }
 
 }  // namespace lauberhorn::nic

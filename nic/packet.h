@@ -53,10 +53,24 @@ absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
 // The payload of a packet that opens, tests or resets a session.
 absl::optional<lh_open> ParseOpen(const Packet& packet);
 
-// Writes the packet to `out`, which has room for LH_PACKET_MAX bytes: fills in
-// magic, version, lengths, checksum, and the flags of what the body has. The
-// body has at most kMaxPayload bytes. Returns the packet's size.
-std::size_t SealPacket(lh_packet header, const PacketBody& body,
+// A packet that is being made. Its header is written where it is sent from: to
+// copy what was just written in small pieces costs more than to write it.
+struct OutgoingPacket {
+  lh_packet header = {};
+  std::uint8_t rest[kMaxPayload];
+
+  // Adds the body, of at most kMaxPayload bytes, and fills in magic, version,
+  // lengths, checksum, and the flags of what the body has. The bytes are good
+  // as long as the packet.
+  absl::Span<const std::uint8_t> Seal(const PacketBody& body,
+                                      Checksum checksum = Checksum::kCrc32c);
+};
+static_assert(offsetof(OutgoingPacket, rest) == sizeof(lh_packet) &&
+              sizeof(OutgoingPacket) == LH_PACKET_MAX);
+
+// The same with another's header; `out` has room for LH_PACKET_MAX bytes.
+// Returns the packet's size.
+std::size_t SealPacket(const lh_packet& header, const PacketBody& body,
                        std::uint8_t* out,
                        Checksum checksum = Checksum::kCrc32c);
 

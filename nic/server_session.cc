@@ -50,12 +50,13 @@ std::uint64_t ServerTransport::ChallengeCookie(const Session& session,
 void ServerTransport::Challenge(const Session& session, const Address& from,
                                 Nanos now) {
   counters_.challenges_sent.Add();
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = LH_PACKET_CHALLENGE;
   header.token = session.token;
   header.method = ChallengeCookie(session, from, now);
   header.ack_bits = now;
-  Send(header, {}, from, *session.wire);
+  Send(packet, {}, from, *session.wire);
 }
 
 void ServerTransport::OnResponse(const Packet& packet, std::uint32_t index,
@@ -191,21 +192,23 @@ void ServerTransport::CloseListener(std::uint32_t listener) {
 
 void ServerTransport::SendOpen(std::uint8_t type, const lh_open& open,
                                const Address& to, Wire& wire) {
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = type;
   header.slots = type == LH_PACKET_ACCEPT ? kSessionSlots : 0;
   std::uint8_t payload[sizeof(open)];
   std::memcpy(payload, &open, sizeof(open));
-  Send(header, payload, to, wire);
+  Send(packet, payload, to, wire);
 }
 
 void ServerTransport::SendEnd(std::uint8_t type, std::uint64_t token,
                               const Address& to, Wire& wire) {
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = type;
   header.token = token;
   header.method = incarnation_;
-  Send(header, {}, to, wire);
+  Send(packet, {}, to, wire);
 }
 
 }  // namespace lauberhorn::nic

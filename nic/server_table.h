@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "nic/address.h"
 #include "nic/dispatcher.h"
+#include "nic/keyed_hash.h"
 #include "nic/time.h"
 #include "nic/wire.h"
 
@@ -94,7 +95,7 @@ class ServerTable {
     std::uint32_t calls = 0;
     std::uint32_t asker = 0;  // that it be closed
     Nanos deadline = kNever;  // of that
-    absl::flat_hash_map<std::uint64_t, Method> methods;
+    absl::flat_hash_map<std::uint64_t, Method, HashItself> methods;
   };
   struct Listener {
     std::unique_ptr<Wire> wire;

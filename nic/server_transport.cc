@@ -248,7 +248,8 @@ void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
                                Nanos now) {
   const Session& session = sessions_[index];
   const Slot& slot = slots_.At(index, number);
-  lh_packet header = {};
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
   header.type = type;
   header.token = session.token;
   header.slot = number;
@@ -262,18 +263,15 @@ void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
     header.message_length = static_cast<std::uint32_t>(payload.size());
     header.ack = 1;
   }
-  Send(header, payload, session.peer, *session.wire);
+  Send(packet, payload, session.peer, *session.wire);
 }
 
-void ServerTransport::Send(lh_packet header,
+void ServerTransport::Send(OutgoingPacket& packet,
                            absl::Span<const std::uint8_t> payload,
                            const Address& to, Wire& wire) {
-  std::uint8_t bytes[LH_PACKET_MAX];
-  header.load = handler_.Load();
-  const std::size_t size =
-      SealPacket(header, {.payload = payload}, bytes, wire.checksum());
+  packet.header.load = handler_.Load();
   counters_.packets_sent.Add();
-  wire.Send(to, {bytes, size});
+  wire.Send(to, packet.Seal({.payload = payload}, wire.checksum()));
 }
 
 }  // namespace lauberhorn::nic

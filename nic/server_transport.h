@@ -181,7 +181,7 @@ class ServerTransport {
                Wire& wire);
   void SendSlot(std::uint32_t index, std::uint16_t number, std::uint8_t type,
                 absl::Span<const std::uint8_t> payload, Nanos now);
-  void Send(lh_packet header, absl::Span<const std::uint8_t> payload,
+  void Send(OutgoingPacket& packet, absl::Span<const std::uint8_t> payload,
             const Address& to, Wire& wire);
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
@@ -196,7 +196,7 @@ class ServerTransport {
   // Sessions with running calls, and when the first of them may have died.
   std::vector<std::uint32_t> busy_;
   Nanos look_ = kNever;
-  absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;
+  absl::flat_hash_map<std::uint64_t, std::uint32_t, HashItself> by_token_;
   absl::flat_hash_map<OpenKey, std::uint32_t> by_open_;
   std::uint64_t opened_ = 0;  // sessions ever, makes tokens differ
 };

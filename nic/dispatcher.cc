@@ -68,6 +68,11 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   lh_store_release(&region_.call_word(number)->word,
                    lh_handle(0, entry.generation));
   if (entry.deadline != kNever) deadlines_.Set(number, entry.deadline);
+  // Nearly always, and without the queue.
+  if (first_ == kNone && AwakeThreadWaits() &&
+      Deliver(waiting_.back(), number)) {
+    return number;
+  }
   Enqueue(number);
   Dispatch();
   if (entry.state == kQueued) counters_.calls_queued.Add();

@@ -34,6 +34,9 @@ constexpr Nanos kIdleSession = 15 * kSecond;
 constexpr auto kUnimplemented =
     static_cast<std::uint8_t>(absl::StatusCode::kUnimplemented);
 
+constexpr auto kResourceExhausted =
+    static_cast<std::uint8_t>(absl::StatusCode::kResourceExhausted);
+
 constexpr absl::string_view kNotSent =
     "the deadline passed before the call could be sent";
 
@@ -296,7 +299,10 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
                                ? "has forgotten this client"
                                : "restarted");
     case LH_PACKET_CLOSE:
-      return OnSessionLost(index, now, "shut down");
+      return OnSessionLost(index, now,
+                           header.status == kResourceExhausted
+                               ? "gave this client's place to another one"
+                               : "shut down");
     case LH_PACKET_CHALLENGE:
       return OnChallenge(packet, peer);
     case LH_PACKET_REPLY:

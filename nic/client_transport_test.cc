@@ -614,6 +614,25 @@ TEST_F(ClientTransportTest, ALostSessionFailsWhatWasSentAndKeepsWhatWasNot) {
   EXPECT_EQ(counters_.packets_stale.value(), 4u);
 }
 
+TEST_F(ClientTransportTest, ACloseSaysWhy) {
+  Call(1);
+  Accept();
+  lh_packet close = About(LH_PACKET_CLOSE, Only(LH_PACKET_CALL).header);
+  close.status = kResourceExhausted;
+  Say(close);
+  ExpectEnded(0, 1, kUnavailable, "gave this client's place to another one");
+  // An idle client loses no call by it.
+  Call(1);
+  Accept();
+  Reply(Only(LH_PACKET_CALL).header, "ok");
+  close.token = token_;
+  Say(close);
+  EXPECT_EQ(client_.ended.size(), 2u);
+  Call(1);
+  Accept();
+  Only(LH_PACKET_CALL);
+}
+
 TEST_F(ClientTransportTest, AResetOfTheSameServerIsNoRestart) {
   Call(1);
   Accept();

@@ -31,8 +31,8 @@ namespace lauberhorn::nic {
   X(sessions_moved, "sessions that go on from another address")                \
   X(sessions_accepted, "sessions opened by clients")                           \
   X(sessions_grown, "times that a session was granted more slots")             \
-  X(sessions_evicted, "idle sessions that made room for others")               \
-  X(sessions_refused, "dropped: OPEN while no session is idle")                \
+  X(sessions_evicted, "sessions without calls that made room for others")      \
+  X(sessions_refused, "dropped: OPEN while every session has calls")           \
   X(clients_lost, "sessions whose client died while calls were running")       \
   X(sessions_opened, "sessions opened to servers")                             \
   X(challenges_answered, "times that a server asked after this end moved")     \

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstring>
-#include <vector>
 
 #include "nic/server_transport.h"
 
@@ -15,8 +14,8 @@ namespace {
 // How long a client may take to return a cookie.
 constexpr Nanos kCookieLife = 10 * kSecond;
 
-// A session may make room for another when it has been idle for longer than any
-// client sends a call again without an answer.
+// Nobody misses a session that has been idle for so long: no client sends a
+// call again without an answer, nor uses a session without opening it anew.
 constexpr Nanos kEvictAfter = 30 * kSecond;
 
 // An address as a part of what is hashed.
@@ -70,6 +69,8 @@ void ServerTransport::OnResponse(const Packet& packet, std::uint32_t index,
   }
   counters_.sessions_moved.Add();
   ++session.moves;
+  origins_.Remove(session.peer);
+  origins_.Add(from);
   session.peer = from;
   session.heard = session.active = now;
 }
@@ -106,7 +107,7 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
   if (const auto found = by_open_.find(key); found != by_open_.end()) {
     index = found->second;  // the ACCEPT was lost
   } else {
-    index = Allocate(now);
+    index = Allocate(from, now);
     if (index == kNone) {
       counters_.sessions_refused.Add();
       return;
@@ -121,6 +122,7 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     session.listener = listener;
     session.running = 0;
     ClearSlots(index, 0);
+    origins_.Add(from);
     by_token_.emplace(session.token, index);
     by_open_.emplace(key, index);
     counters_.sessions_accepted.Add();
@@ -146,23 +148,44 @@ void ServerTransport::ClearSlots(std::uint32_t index, std::uint16_t from) {
   }
 }
 
-std::uint32_t ServerTransport::Allocate(Nanos now) {
-  if (free_.empty()) {
-    std::uint32_t oldest = kNone;
-    for (const auto& [token, index] : by_token_) {
-      const Session& session = sessions_[index];
-      if (session.running == 0 && session.active + kEvictAfter < now &&
-          (oldest == kNone || session.active < sessions_[oldest].active)) {
-        oldest = index;
-      }
-    }
-    if (oldest == kNone) return kNone;
+std::uint32_t ServerTransport::Allocate(const Address& from, Nanos now) {
+  if (origins_.Count(from) >= free_.size()) {
+    const std::uint32_t victim = ToGiveUp(from, now);
+    if (victim == kNone) return kNone;
     counters_.sessions_evicted.Add();
-    Release(oldest, LH_CALL_CANCELLED);
+    SendClose(sessions_[victim], absl::StatusCode::kResourceExhausted);
+    Release(victim, LH_CALL_CANCELLED);
   }
   const std::uint32_t index = free_.back();
   free_.pop_back();
   return index;
+}
+
+std::uint32_t ServerTransport::ToGiveUp(const Address& from, Nanos now) const {
+  std::uint32_t oldest = kNone;  // of those that nobody will miss
+  std::uint32_t theirs = kNone;  // of whoever has the most
+  std::uint32_t mine = kNone;
+  // Whoever has one more than `from` would be left with as many.
+  std::uint32_t most = origins_.Count(from) + 2;
+  // In the order of their places, which is the same in each run.
+  for (std::uint32_t index = 0; index < sessions_.size(); ++index) {
+    const Session& session = sessions_[index];
+    if (session.token == 0 || session.running > 0) continue;
+    const auto longer_idle = [&](std::uint32_t than) {
+      return than == kNone || session.active < sessions_[than].active;
+    };
+    if (session.active + kEvictAfter < now && longer_idle(oldest)) {
+      oldest = index;
+    }
+    const std::uint32_t count = origins_.Count(session.peer);
+    if (count > most || (count == most && longer_idle(theirs))) {
+      most = count;
+      theirs = index;
+    }
+    if (Origins::Same(session.peer, from) && longer_idle(mine)) mine = index;
+  }
+  if (oldest != kNone) return oldest;
+  return theirs != kNone ? theirs : mine;
 }
 
 void ServerTransport::Release(std::uint32_t index, std::uint8_t why) {
@@ -172,20 +195,19 @@ void ServerTransport::Release(std::uint32_t index, std::uint8_t why) {
     if (slot.state == Slot::kRunning) Drop(index, slot, why);
   }
   slots_.Shrink(index);
+  origins_.Remove(session.peer);
   by_token_.erase(session.token);
   by_open_.erase(
       {session.client, session.number, session.opener, session.listener});
+  session.token = 0;
   free_.push_back(index);
 }
 
 void ServerTransport::CloseListener(std::uint32_t listener) {
-  std::vector<std::uint32_t> gone;
-  for (const auto& [token, index] : by_token_) {
-    if (sessions_[index].listener == listener) gone.push_back(index);
-  }
-  for (const std::uint32_t index : gone) {
+  for (std::uint32_t index = 0; index < sessions_.size(); ++index) {
     const Session& session = sessions_[index];
-    SendEnd(LH_PACKET_CLOSE, session.token, session.peer, *session.wire);
+    if (session.token == 0 || session.listener != listener) continue;
+    SendClose(session, absl::StatusCode::kUnavailable);
     Release(index, LH_CALL_CANCELLED);
   }
 }
@@ -201,14 +223,23 @@ void ServerTransport::SendOpen(std::uint8_t type, const lh_open& open,
   Send(packet, payload, to, wire);
 }
 
-void ServerTransport::SendEnd(std::uint8_t type, std::uint64_t token,
-                              const Address& to, Wire& wire) {
+void ServerTransport::SendReset(std::uint64_t token, const Address& to,
+                                Wire& wire) {
   OutgoingPacket packet;
   lh_packet& header = packet.header;
-  header.type = type;
+  header.type = LH_PACKET_RESET;
   header.token = token;
   header.method = incarnation_;
   Send(packet, {}, to, wire);
+}
+
+void ServerTransport::SendClose(const Session& session, absl::StatusCode why) {
+  OutgoingPacket packet;
+  lh_packet& header = packet.header;
+  header.type = LH_PACKET_CLOSE;
+  header.token = session.token;
+  header.status = static_cast<std::uint8_t>(why);
+  Send(packet, {}, session.peer, *session.wire);
 }
 
 }  // namespace lauberhorn::nic

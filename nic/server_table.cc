@@ -9,11 +9,18 @@
 
 namespace lauberhorn::nic {
 
-std::uint64_t ServerTable::Open() {
+absl::StatusOr<std::uint64_t> ServerTable::Open() {
   auto unused = std::find_if(
       servers_.begin(), servers_.end(),
       [](const Server& server) { return server.state == Server::kUnused; });
-  if (unused == servers_.end()) unused = servers_.emplace(unused);
+  if (unused == servers_.end()) {
+    if (servers_.size() == kMaxServers) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("this process has ", kMaxServers,
+                       " servers already; shut one down first"));
+    }
+    unused = servers_.emplace(unused);
+  }
   unused->state = Server::kOpen;
   ++unused->generation;
   return lh_handle(unused - servers_.begin(), unused->generation);
@@ -55,12 +62,17 @@ absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
   if (FindOpen(server) == nullptr) {
     return absl::NotFoundError("no such server");
   }
-  absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Listen(address);
-  if (!wire.ok()) return wire.status();
-  const Address local = (*wire)->local();
   auto unused = std::find_if(
       listeners_.begin(), listeners_.end(),
       [](const Listener& listener) { return listener.wire == nullptr; });
+  if (unused == listeners_.end() && listeners_.size() == kMaxListeners) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this process listens at ", kMaxListeners,
+                     " addresses already; shut a server down first"));
+  }
+  absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Listen(address);
+  if (!wire.ok()) return wire.status();
+  const Address local = (*wire)->local();
   if (unused == listeners_.end()) unused = listeners_.emplace(unused);
   unused->wire = *std::move(wire);
   unused->server = lh_handle_index(server);

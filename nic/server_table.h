@@ -30,19 +30,24 @@ class ServerTable {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  // At a time. The engine looks at all listeners in each turn.
+  static constexpr std::uint32_t kMaxServers = 64;
+  static constexpr std::uint32_t kMaxListeners = 64;
+
   explicit ServerTable(WireFactory& wires) : wires_(wires) {}
 
   ServerTable(const ServerTable&) = delete;
   ServerTable& operator=(const ServerTable&) = delete;
 
-  // A new server; its handle.
-  std::uint64_t Open();
+  // A new server; its handle. RESOURCE_EXHAUSTED if there are too many.
+  absl::StatusOr<std::uint64_t> Open();
 
   absl::Status AddMethod(std::uint64_t server, std::uint64_t id,
                          absl::string_view name, std::uint64_t code,
                          std::uint64_t data, std::uint16_t index);
 
-  // Starts to listen; returns where.
+  // Starts to listen; returns where. RESOURCE_EXHAUSTED if the process listens
+  // at too many places.
   absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
 
   // No new calls. The server is gone as soon as none is in work, see

@@ -34,8 +34,8 @@ class ServerTableTest : public ::testing::Test {
 };
 
 TEST_F(ServerTableTest, FindsMethodsByListener) {
-  const std::uint64_t a = table_.Open();
-  const std::uint64_t b = table_.Open();
+  const std::uint64_t a = *table_.Open();
+  const std::uint64_t b = *table_.Open();
   EXPECT_NE(a, b);
   ASSERT_TRUE(table_.AddMethod(a, 7, "/a.A/Do", 1, 2, 3).ok());
   ASSERT_TRUE(table_.AddMethod(b, 7, "/b.B/Do", 4, 5, 6).ok());
@@ -64,7 +64,7 @@ TEST_F(ServerTableTest, FindsMethodsByListener) {
 }
 
 TEST_F(ServerTableTest, OneServerListensAtManyPlaces) {
-  const std::uint64_t server = table_.Open();
+  const std::uint64_t server = *table_.Open();
   ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Listen(server, TestAddress(1, 101)).ok());
   ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
@@ -73,7 +73,7 @@ TEST_F(ServerTableTest, OneServerListensAtManyPlaces) {
 }
 
 TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
-  const std::uint64_t server = table_.Open();
+  const std::uint64_t server = *table_.Open();
   ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
   const absl::Status again = table_.AddMethod(server, 7, "/a.A/Do", 9, 9, 9);
   EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
@@ -88,7 +88,7 @@ TEST_F(ServerTableTest, TellsTheSameMethodFromTheSameId) {
 }
 
 TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
-  const std::uint64_t server = table_.Open();
+  const std::uint64_t server = *table_.Open();
   ASSERT_TRUE(table_.Close(server, 2, kNever).ok());
   EXPECT_EQ(table_.AddMethod(server, 1, "/a.A/Do", 1, 2, 3).code(),
             absl::StatusCode::kNotFound);
@@ -110,8 +110,8 @@ TEST_F(ServerTableTest, KnowsNoForgedOldOrClosedHandle) {
 }
 
 TEST_F(ServerTableTest, TheEarlierDeadlineOfAClosingCountsOnce) {
-  const std::uint64_t a = table_.Open();
-  const std::uint64_t b = table_.Open();
+  const std::uint64_t a = *table_.Open();
+  const std::uint64_t b = *table_.Open();
   table_.CallStarted(lh_handle_index(a));
   table_.CallStarted(lh_handle_index(b));
   EXPECT_EQ(table_.NextLate(), kNever);
@@ -138,7 +138,7 @@ TEST_F(ServerTableTest, TheEarlierDeadlineOfAClosingCountsOnce) {
 }
 
 TEST_F(ServerTableTest, PassesOnWhyItCannotListen) {
-  const std::uint64_t server = table_.Open();
+  const std::uint64_t server = *table_.Open();
   ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
   EXPECT_EQ(table_.Listen(server, TestAddress(1, 100)).status().code(),
             absl::StatusCode::kUnavailable);
@@ -148,7 +148,7 @@ TEST_F(ServerTableTest, PassesOnWhyItCannotListen) {
 }
 
 TEST_F(ServerTableTest, ClosesOnceNoCallIsInWork) {
-  const std::uint64_t server = table_.Open();
+  const std::uint64_t server = *table_.Open();
   ASSERT_TRUE(table_.AddMethod(server, 7, "/a.A/Do", 1, 2, 3).ok());
   ASSERT_TRUE(table_.Listen(server, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Listen(server, TestAddress(1, 101)).ok());
@@ -180,9 +180,9 @@ TEST_F(ServerTableTest, ClosesOnceNoCallIsInWork) {
 }
 
 TEST_F(ServerTableTest, ClosesEachOfSeveral) {
-  const std::uint64_t a = table_.Open();
-  const std::uint64_t b = table_.Open();
-  const std::uint64_t c = table_.Open();
+  const std::uint64_t a = *table_.Open();
+  const std::uint64_t b = *table_.Open();
+  const std::uint64_t c = *table_.Open();
   ASSERT_TRUE(table_.Listen(b, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Listen(a, TestAddress(1, 101)).ok());
   ASSERT_TRUE(table_.Close(b, 2, kNever).ok());
@@ -202,7 +202,7 @@ TEST_F(ServerTableTest, ClosesEachOfSeveral) {
 }
 
 TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
-  const std::uint64_t old = table_.Open();
+  const std::uint64_t old = *table_.Open();
   ASSERT_TRUE(table_.AddMethod(old, 7, "/a.A/Do", 1, 2, 3).ok());
   ASSERT_TRUE(table_.Listen(old, TestAddress(1, 100)).ok());
   ASSERT_TRUE(table_.Close(old, 0, kNever).ok());
@@ -211,7 +211,7 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
   table_.RemoveListener(0);
 
-  const std::uint64_t fresh = table_.Open();
+  const std::uint64_t fresh = *table_.Open();
   EXPECT_NE(fresh, old);
   // The port, the listener's number and the methods' ids are free again.
   ASSERT_TRUE(table_.Listen(fresh, TestAddress(1, 100)).ok());
@@ -221,6 +221,30 @@ TEST_F(ServerTableTest, ReusesWhatIsGoneUnderANewName) {
   EXPECT_TRUE(table_.AddMethod(fresh, 7, "/b.B/Do", 4, 5, 6).ok());
   EXPECT_EQ(Find(0, 7)->code, 4u);
   EXPECT_EQ(table_.Close(old, 0, kNever).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ServerTableTest, AProcessHasAtMostSoManyServersAndListeners) {
+  std::vector<std::uint64_t> servers;
+  for (std::uint32_t i = 0; i < ServerTable::kMaxServers; ++i) {
+    servers.push_back(*table_.Open());
+  }
+  const absl::Status open = table_.Open().status();
+  EXPECT_EQ(open.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(open.message().find("64 servers"), absl::string_view::npos);
+  for (std::uint16_t i = 0; i < ServerTable::kMaxListeners; ++i) {
+    ASSERT_TRUE(table_.Listen(servers[0], Address()).ok());
+  }
+  const absl::Status listen = table_.Listen(servers[1], Address()).status();
+  EXPECT_EQ(listen.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(listen.message().find("64 addresses"), absl::string_view::npos);
+  // Others find the place of those that are gone.
+  table_.RemoveListener(7);
+  EXPECT_TRUE(table_.Listen(servers[1], Address()).ok());
+  ASSERT_TRUE(table_.Close(servers[5], 0, kNever).ok());
+  std::uint32_t asker;
+  std::vector<std::uint32_t> listeners;
+  ASSERT_TRUE(table_.TakeClosed(&asker, &listeners));
+  EXPECT_TRUE(table_.Open().ok());
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ ServerTransport::ServerTransport(std::uint32_t sessions, const Secret& secret,
       counters_(counters),
       handler_(handler),
       sessions_(sessions),
-      slots_(sessions, kSpareSlots) {
+      slots_(sessions, kSpareSlots),
+      origins_(sessions) {
   free_.reserve(sessions);
   busy_.reserve(sessions);
   for (std::uint32_t index = sessions; index > 0; --index) {
@@ -61,7 +62,7 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
   const auto found = by_token_.find(header.token);
   if (found == by_token_.end()) {
     counters_.packets_unknown_token.Add();
-    return SendEnd(LH_PACKET_RESET, header.token, from, wire);
+    return SendReset(header.token, from, wire);
   }
   const std::uint32_t index = found->second;
   Session& session = sessions_[index];

@@ -20,6 +20,12 @@
 // for several times as long while it has some, it is dead: its calls are
 // dropped and its session is forgotten. A session without calls has no timer.
 //
+// An address has at most as many sessions as are free, so nobody takes all:
+// with one client about half of them, with two a third each. For a session more
+// it must give one up, and the one that has the most gives one up for those
+// that have fewer. Only a session without running calls is given up, and its
+// client is told.
+//
 // Passive: no clock, no thread; not thread-safe. Memory for all sessions is
 // taken at construction.
 #ifndef LAUBERHORN_NIC_SERVER_TRANSPORT_H_
@@ -32,11 +38,13 @@
 
 #include "abi/host/process.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
+#include "nic/origins.h"
 #include "nic/packet.h"
 #include "nic/slot_pool.h"
 #include "nic/time.h"
@@ -119,8 +127,8 @@ class ServerTransport {
     std::uint8_t reply[kMaxPayload];
   };
   struct Session {
-    std::uint64_t token;
-    std::uint64_t client;  // incarnation
+    std::uint64_t token = 0;  // 0 while it is not open
+    std::uint64_t client;     // incarnation
     std::uint64_t number;
     Address peer;
     Address opener;  // where it was opened from; part of its OpenKey
@@ -167,8 +175,11 @@ class ServerTransport {
   // Gives the session more slots, if there are any. Whether it got some.
   bool Grow(std::uint32_t index);
   void ClearSlots(std::uint32_t index, std::uint16_t from);
-  // A free session, or the longest idle one; kNone if all are busy.
-  std::uint32_t Allocate(Nanos now);
+  // A session for a client at `from`: one that is free, or that another client
+  // gives up; kNone if there is none.
+  std::uint32_t Allocate(const Address& from, Nanos now);
+  // The session that is to be given up for it.
+  std::uint32_t ToGiveUp(const Address& from, Nanos now) const;
   // Forgets the session; drops its running calls.
   void Release(std::uint32_t index, std::uint8_t why);
   void StartRunning(std::uint32_t index, Slot& slot, Nanos now);
@@ -176,9 +187,8 @@ class ServerTransport {
   void Drop(std::uint32_t index, Slot& slot, std::uint8_t why);
   void SendOpen(std::uint8_t type, const lh_open& open, const Address& to,
                 Wire& wire);
-  // A packet that is only a header: RESET or CLOSE.
-  void SendEnd(std::uint8_t type, std::uint64_t token, const Address& to,
-               Wire& wire);
+  void SendReset(std::uint64_t token, const Address& to, Wire& wire);
+  void SendClose(const Session& session, absl::StatusCode why);
   void SendSlot(std::uint32_t index, std::uint16_t number, std::uint8_t type,
                 absl::Span<const std::uint8_t> payload, Nanos now);
   void Send(OutgoingPacket& packet, absl::Span<const std::uint8_t> payload,
@@ -193,6 +203,7 @@ class ServerTransport {
   std::vector<Session> sessions_;
   SlotPool<Slot> slots_;
   std::vector<std::uint32_t> free_;
+  Origins origins_;  // of the sessions that are open
   // Sessions with running calls, and when the first of them may have died.
   std::vector<std::uint32_t> busy_;
   Nanos look_ = kNever;

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,9 +71,11 @@ class ServerTransportTest : public ::testing::Test {
     const std::vector<Received> answers =
         SayOpen(peer, LH_PACKET_OPEN, Cookie(peer, number));
     if (answers.empty()) return 0;
-    EXPECT_EQ(answers[0].header.type, LH_PACKET_ACCEPT);
-    EXPECT_EQ(answers[0].header.slots, kSessionSlots);
-    return answers[0].open().token;
+    // A session that it gives up for this one is closed before.
+    const Received& accept = answers.back();
+    EXPECT_EQ(accept.header.type, LH_PACKET_ACCEPT);
+    EXPECT_EQ(accept.header.slots, kSessionSlots);
+    return accept.open().token;
   }
 
   static lh_packet About(std::uint8_t type, std::uint64_t token,
@@ -101,15 +105,36 @@ class ServerTransportTest : public ::testing::Test {
     return header;
   }
 
-  // Lets the time pass, while the client asks for its calls: the first ones in
+  // Lets the time pass, while hosts ask for their calls: the first ones in
   // these sessions.
-  void PassProbing(const std::vector<std::uint64_t>& tokens, Nanos time) {
+  void PassProbing(const std::map<std::uint8_t, std::uint64_t>& tokens,
+                   Nanos time) {
     for (const Nanos until = now_ + time; now_ < until;) {
       now_ = std::min(now_ + kSecond, until);
-      for (const std::uint64_t token : tokens) {
-        Say(client_, About(LH_PACKET_PROBE, token, 1));
+      for (const auto& [host, token] : tokens) {
+        Say(Host(host), About(LH_PACKET_PROBE, token, 1));
       }
     }
+  }
+
+  // A client with an address of its own, for each `number`.
+  RawPeer& Host(std::uint8_t number) {
+    std::unique_ptr<RawPeer>& host = hosts_[number];
+    if (host == nullptr) {
+      host = std::make_unique<RawPeer>(
+          network_, TestAddress(static_cast<std::uint8_t>(10 + number), 200));
+    }
+    return *host;
+  }
+
+  // Opens as many sessions as there may be, from as many hosts.
+  std::vector<std::uint64_t> OpenAll() {
+    std::vector<std::uint64_t> tokens;
+    for (std::uint8_t number = 0; number < kSessions; ++number) {
+      tokens.push_back(Open(Host(number)));
+      EXPECT_NE(tokens.back(), 0u);
+    }
+    return tokens;
   }
 
   static constexpr std::uint64_t kClient = 0xc11e47;
@@ -119,6 +144,7 @@ class ServerTransportTest : public ::testing::Test {
   const Counters& counters_ = server_.counters;
   RawPeer client_{network_, TestAddress(2, 200)};
   RawPeer other_{network_, TestAddress(3, 200)};
+  std::map<std::uint8_t, std::unique_ptr<RawPeer>> hosts_;
   Nanos now_ = 1000 * kSecond;
 };
 
@@ -707,40 +733,92 @@ TEST_F(ServerTransportTest, RefusesMalformedCalls) {
 
 TEST_F(ServerTransportTest, MakesRoomOnlyFromSessionsThatAreIdleForLong) {
   std::vector<std::uint64_t> tokens;
-  for (std::uint64_t number = 0; number < kSessions; ++number) {
-    tokens.push_back(Open(client_, number));
+  for (std::uint8_t number = 0; number < kSessions; ++number) {
+    tokens.push_back(Open(Host(number)));
     now_ += kSecond;
   }
-  Call(client_, tokens[0], 1);
-  EXPECT_EQ(Open(other_, 100), 0u);
+  Call(Host(0), tokens[0], 1);
+  EXPECT_EQ(Open(Host(100)), 0u);
   EXPECT_EQ(counters_.sessions_refused.value(), 1u);
   EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 
   // The second is the longest idle, for the first has a call that runs.
-  PassProbing({tokens[0]}, 31 * kSecond);
-  EXPECT_NE(Open(other_, 101), 0u);
+  PassProbing({{0, tokens[0]}}, 31 * kSecond);
+  EXPECT_NE(Open(Host(101)), 0u);
   EXPECT_EQ(counters_.sessions_evicted.value(), 1u);
-  EXPECT_EQ(Call(client_, tokens[1], 1).at(0).header.type, LH_PACKET_RESET);
-  EXPECT_EQ(Call(client_, tokens[0], 1).at(0).header.type, LH_PACKET_ACCEPTED);
-  EXPECT_TRUE(Call(client_, tokens[2], 1).empty()) << "it is there, and active";
+  const Received close = Host(1).Receive().at(0);
+  EXPECT_EQ(close.header.type, LH_PACKET_CLOSE);
+  EXPECT_EQ(close.header.status, 8) << "RESOURCE_EXHAUSTED";
+  EXPECT_EQ(Call(Host(1), tokens[1], 1).at(0).header.type, LH_PACKET_RESET);
+  EXPECT_EQ(Call(Host(0), tokens[0], 1).at(0).header.type, LH_PACKET_ACCEPTED);
+  EXPECT_TRUE(Call(Host(2), tokens[2], 1).empty()) << "it is there, and active";
 
   // Now the fourth; then all have calls or have spoken lately.
-  EXPECT_NE(Open(other_, 102), 0u);
-  EXPECT_EQ(Call(client_, tokens[3], 1).at(0).header.type, LH_PACKET_RESET);
-  EXPECT_EQ(Open(other_, 103), 0u);
+  EXPECT_NE(Open(Host(102)), 0u);
+  Host(3).Receive();
+  EXPECT_EQ(Call(Host(3), tokens[3], 1).at(0).header.type, LH_PACKET_RESET);
+  EXPECT_EQ(Open(Host(103)), 0u);
   EXPECT_EQ(counters_.sessions_refused.value(), 2u);
   EXPECT_EQ(server_.calls[0].dropped, 0);
 
   // A call that is answered makes its session idle from then on.
-  PassProbing({tokens[0], tokens[2]}, 31 * kSecond);
+  PassProbing({{0, tokens[0]}, {2, tokens[2]}}, 31 * kSecond);
   server_.Reply(0, 0, "done", now_);
-  PassProbing({tokens[2]}, 30 * kSecond);
-  EXPECT_NE(Open(other_, 104), 0u);
-  EXPECT_NE(Open(other_, 105), 0u);
-  EXPECT_EQ(Open(other_, 106), 0u) << "one is idle for 30 s, one has a call";
-  EXPECT_EQ(Call(client_, tokens[0], 1).at(0).header.type, LH_PACKET_REPLY);
+  Host(0).Receive();
+  PassProbing({{2, tokens[2]}}, 30 * kSecond);
+  EXPECT_NE(Open(Host(104)), 0u);
+  EXPECT_NE(Open(Host(105)), 0u);
+  EXPECT_EQ(Open(Host(106)), 0u) << "one is idle for 30 s, one has a call";
+  EXPECT_EQ(Call(Host(0), tokens[0], 1).at(0).header.type, LH_PACKET_REPLY);
   EXPECT_EQ(counters_.sessions_evicted.value(), 4u);
   EXPECT_EQ(counters_.sessions_accepted.value(), kSessions + 4u);
+}
+
+TEST_F(ServerTransportTest, NobodyHasMoreSessionsThanAreFree) {
+  // Half of them, and a session more costs one that is there.
+  std::vector<std::uint64_t> greedy;
+  for (std::uint64_t number = 0; number < 3; ++number) {
+    greedy.push_back(Open(client_, number));
+    EXPECT_NE(greedy.back(), 0u);
+    now_ += kSecond;
+  }
+  EXPECT_EQ(counters_.sessions_evicted.value(), 1u);
+  EXPECT_EQ(Call(client_, greedy[0], 1).at(0).header.type, LH_PACKET_RESET);
+  // Others find room all the same, down to one for each.
+  std::vector<std::uint64_t> others;
+  for (std::uint8_t number = 0; number < 3; ++number) {
+    others.push_back(Open(Host(number)));
+    EXPECT_NE(others.back(), 0u);
+  }
+  EXPECT_EQ(counters_.sessions_evicted.value(), 2u);
+  EXPECT_EQ(Open(Host(3)), 0u) << "each has one now, and used it lately";
+  EXPECT_EQ(counters_.sessions_refused.value(), 1u);
+  for (std::uint8_t number = 0; number < 3; ++number) {
+    EXPECT_TRUE(Call(Host(number), others[number], 1).empty());
+  }
+}
+
+TEST_F(ServerTransportTest, TheGreediestGivesUpOnlySessionsWithoutCalls) {
+  const std::uint64_t first = Open(client_, 1);
+  const std::uint64_t second = Open(client_, 2);
+  Call(client_, first, 1);
+  EXPECT_NE(Open(Host(0)), 0u);
+  EXPECT_NE(Open(Host(1)), 0u);
+  EXPECT_NE(Open(Host(2)), 0u) << "in place of the second";
+  EXPECT_EQ(client_.Receive().at(0).header.token, second);
+  EXPECT_EQ(server_.calls[0].dropped, 0);
+  EXPECT_EQ(Open(Host(3)), 0u);
+  EXPECT_EQ(Open(client_, 3), 0u);
+  EXPECT_EQ(counters_.sessions_evicted.value(), 1u);
+}
+
+TEST_F(ServerTransportTest, ASessionThatMovedCountsWhereItIs) {
+  const std::uint64_t token = Open(client_, 1);
+  Open(client_, 2);
+  Say(other_, Response(Say(other_, About(LH_PACKET_PROBE, token, 1)).at(0)));
+  ASSERT_EQ(counters_.sessions_moved.value(), 1u);
+  EXPECT_NE(Open(client_, 3), 0u) << "it has but one";
+  EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 }
 
 TEST_F(ServerTransportTest, DroppedCallsDoNotKeepASessionBusy) {
@@ -753,8 +831,8 @@ TEST_F(ServerTransportTest, DroppedCallsDoNotKeepASessionBusy) {
   server_.Reply(3, 0, "done", now_);
   server_.Reply(0, 0, "late", now_);  // counts nothing twice
   EXPECT_EQ(client_.Receive().size(), 2u);
-  for (std::uint64_t number = 2; number <= kSessions; ++number) {
-    EXPECT_NE(Open(client_, number), 0u);
+  for (std::uint8_t number = 1; number < kSessions; ++number) {
+    EXPECT_NE(Open(Host(number)), 0u);
   }
   now_ += 31 * kSecond;
   EXPECT_NE(Open(other_, 100), 0u);
@@ -782,10 +860,8 @@ TEST_F(ServerTransportTest, AClientThatDiesInACallIsForgotten) {
   server_.Reply(0, 0, "late", now_);
   EXPECT_TRUE(client_.Receive().empty());
   EXPECT_EQ(Call(client_, token, 1).at(0).header.type, LH_PACKET_RESET);
-  // Its place is free again.
-  for (std::uint64_t number = 0; number < kSessions; ++number) {
-    EXPECT_NE(Open(other_, number), 0u);
-  }
+  OpenAll();  // its place is free again
+  EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 }
 
 TEST_F(ServerTransportTest, AClientThatAsksForItsCallIsAlive) {
@@ -808,18 +884,18 @@ TEST_F(ServerTransportTest, AClientThatAsksForItsCallIsAlive) {
 TEST_F(ServerTransportTest, OnlyTheDeadAreForgotten) {
   // Calls end and begin in different orders; the second client is silent.
   std::vector<std::uint64_t> tokens;
-  for (std::uint64_t number = 0; number < kSessions; ++number) {
-    tokens.push_back(Open(number == 1 ? other_ : client_, number));
-    Call(number == 1 ? other_ : client_, tokens.back(), 1);
+  for (std::uint8_t number = 0; number < kSessions; ++number) {
+    tokens.push_back(Open(Host(number)));
+    Call(Host(number), tokens.back(), 1);
     now_ += kSecond;
   }
   server_.Reply(0, 0, "done", now_);
   server_.Reply(3, 0, "done", now_);
-  Call(client_, tokens[0], 2);
+  Call(Host(0), tokens[0], 2);
   while (server_.transport().Next() < 1015 * kSecond) {
     now_ += kSecond;
-    Say(client_, About(LH_PACKET_PROBE, tokens[0], 2));
-    Say(client_, About(LH_PACKET_PROBE, tokens[2], 1));
+    Say(Host(0), About(LH_PACKET_PROBE, tokens[0], 2));
+    Say(Host(2), About(LH_PACKET_PROBE, tokens[2], 1));
   }
   ASSERT_EQ(server_.calls.size(), kSessions + 1u);
   for (std::size_t call = 0; call < server_.calls.size(); ++call) {
@@ -841,20 +917,17 @@ TEST_F(ServerTransportTest, CloseListenerTellsEachClient) {
     ASSERT_EQ(answers.size(), 1u);
     EXPECT_EQ(answers[0].header.type, LH_PACKET_CLOSE);
     EXPECT_EQ(answers[0].header.token, token);
+    EXPECT_EQ(answers[0].header.status, 14) << "UNAVAILABLE";
     EXPECT_EQ(Call(*peer, token, 1).at(0).header.type, LH_PACKET_RESET);
   }
   EXPECT_EQ(server_.calls[0].dropped, 1);
-  // All their places are free again.
-  for (std::uint64_t number = 0; number < kSessions; ++number) {
-    EXPECT_NE(Open(client_, number), 0u);
-  }
+  OpenAll();  // their places are free again
+  EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 }
 
 TEST_F(ServerTransportTest, OpensAreRefusedForSpaceOnlyAfterTheCookie) {
   // A forged OPEN costs no search for room and evicts nobody.
-  for (std::uint64_t number = 0; number < kSessions; ++number) {
-    Open(client_, number);
-  }
+  OpenAll();
   now_ += 100 * kSecond;
   lh_open forged = Cookie(other_, 100);
   forged.cookie ^= 1;

@@ -32,6 +32,7 @@ foreach(
         engine_thread
         keyed_hash
         method_names
+        origins
         packet
         region
         server_table

@@ -27,6 +27,10 @@
  * never run again, a lower one is old and dropped. A reply is kept until the
  * client acknowledged it or used the slot again.
  *
+ * Ends. CLOSE ends a session and its calls; nobody answers it. A server says in
+ * `status` why: UNAVAILABLE, it shuts down; RESOURCE_EXHAUSTED, it needed the
+ * place of a session without calls for another client.
+ *
  * Load. A server that has no place for a call answers BUSY: the call never began,
  * and the client sends it again, under the same slot and sequence, later. A
  * refusal by a limit that somebody has set is a REPLY. Every packet of a server
@@ -129,7 +133,7 @@ enum lh_packet_type {
 	LH_PACKET_DATA = 13, /* both: further messages and fragments */
 	LH_PACKET_CHALLENGE = 14, /* server: is this still you? header only */
 	LH_PACKET_RESPONSE = 15, /* client: the challenge, echoed */
-	LH_PACKET_CLOSE = 16 /* both: the session ends */
+	LH_PACKET_CLOSE = 16 /* both: the session ends; from a server: why */
 };
 
 #define LH_PACKET_TYPES 17

@@ -13,7 +13,7 @@ Answers::Answers(const RegionOptions& region, std::uint32_t most_calls,
       channels_(channels),
       counters_(counters),
       places_(calls_ + std::size_t{kCommands} * region.endpoints),
-      payloads_(new Payload[places_.size()]),
+      bodies_(new KeptBody[places_.size()]),
       queues_(region.endpoints) {
   waiting_.reserve(region.endpoints);
 }
@@ -46,10 +46,9 @@ void Answers::Cancel(std::uint32_t call, std::uint64_t handle) {
   place.cancelled = generation;
 }
 
-void Answers::End(std::uint32_t call, std::uint8_t status,
-                  absl::Span<const std::uint8_t> payload) {
+void Answers::End(std::uint32_t call, std::uint8_t status, const Body& body) {
   places_[call].status = status;
-  Answer(call, payload);
+  Answer(call, body);
 }
 
 void Answers::Busy(std::uint32_t call) {
@@ -82,22 +81,18 @@ void Answers::Result(std::uint32_t place, std::uint8_t status,
   Answer(place, text);
 }
 
-void Answers::Answer(std::uint32_t number,
-                     absl::Span<const std::uint8_t> payload) {
+void Answers::Answer(std::uint32_t number, const Body& body) {
   Place& place = places_[number];
   Queue& queue = QueueOf(place.channel);
   // Nothing overtakes what waits already; nobody waits on a lane that is gone.
-  if ((queue.first == kNone && Deliver(place, payload)) ||
+  if ((queue.first == kNone && Deliver(place, body)) ||
       channels_.IsGone(place.channel)) {
     return Free(number);
   }
   counters_.answers_waited.Add();
   place.state = kWaits;
   place.next = kNone;
-  place.length = static_cast<std::uint16_t>(payload.size());
-  if (!payload.empty()) {
-    std::memcpy(payloads_[number].bytes, payload.data(), payload.size());
-  }
+  place.size = Keep(body, &bodies_[number]);
   if (queue.first == kNone) {
     queue.first = number;
     waiting_.push_back(place.channel);
@@ -108,14 +103,13 @@ void Answers::Answer(std::uint32_t number,
   queue.last = number;
 }
 
-bool Answers::Deliver(const Place& place,
-                      absl::Span<const std::uint8_t> payload) {
+bool Answers::Deliver(const Place& place, const Body& body) {
   lh_message header = {};
   header.kind = place.kind;
   header.call = place.call;
   header.code = place.status;
   header.data = place.data;
-  return channels_.Deliver(place.channel, header, payload);
+  return channels_.DeliverBody(place.channel, header, body);
 }
 
 void Answers::Free(std::uint32_t number) {
@@ -128,7 +122,7 @@ bool Answers::Drain(std::uint32_t channel) {
   bool delivered = false;
   while (queue.first != kNone) {
     const Place& place = places_[queue.first];
-    if (Deliver(place, {payloads_[queue.first].bytes, place.length})) {
+    if (Deliver(place, Kept(bodies_[queue.first], place.size))) {
       delivered = true;
     } else if (!channels_.IsGone(channel)) {
       break;

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "nic/body.h"
 #include "nic/channel_table.h"
 #include "nic/counters.h"
 #include "nic/packet.h"
@@ -78,8 +79,7 @@ class Answers {
   // The call has ended with this status and reply or text, of at most
   // kMaxPayload bytes; or was not accepted. Its number is free as soon as this
   // is in the lane.
-  void End(std::uint32_t call, std::uint8_t status,
-           absl::Span<const std::uint8_t> payload);
+  void End(std::uint32_t call, std::uint8_t status, const Body& body);
   void Busy(std::uint32_t call);
 
   // A place for the result of a command that came on `channel`. kNone if the
@@ -112,15 +112,12 @@ class Answers {
     std::uint32_t channel;
     std::uint32_t next;       // in the queue of the channel
     std::uint32_t cancelled;  // generation, if there is a `cancel`
-    std::uint16_t length;
+    BodySize size;
     State state;
     std::uint8_t kind;
     std::uint8_t status;
     bool cancel;         // a CANCEL came before its CALL
     bool was_cancelled;  // and this was it
-  };
-  struct Payload {
-    std::uint8_t bytes[kMaxPayload];
   };
   struct Queue {
     std::uint32_t first = kNone;
@@ -128,8 +125,8 @@ class Answers {
   };
 
   Queue& QueueOf(std::uint32_t channel) { return queues_[channel / 2]; }
-  void Answer(std::uint32_t number, absl::Span<const std::uint8_t> payload);
-  bool Deliver(const Place& place, absl::Span<const std::uint8_t> payload);
+  void Answer(std::uint32_t number, const Body& body);
+  bool Deliver(const Place& place, const Body& body);
   // Returns whether any was delivered.
   bool Drain(std::uint32_t channel);
   void Free(std::uint32_t number);
@@ -139,7 +136,7 @@ class Answers {
   ChannelTable& channels_;
   Counters& counters_;
   std::vector<Place> places_;  // of calls, then of commands
-  std::unique_ptr<Payload[]> payloads_;
+  std::unique_ptr<KeptBody[]> bodies_;
   std::vector<Queue> queues_;           // by endpoint
   std::vector<std::uint32_t> waiting_;  // channels whose queues are not empty
   std::uint32_t open_ = 0;              // calls that were accepted

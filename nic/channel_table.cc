@@ -20,10 +20,26 @@ constexpr std::uint32_t kRefusedBeforeQuarantine = 1000;
 bool IsSane(const lh_message& header) {
   return header.length <= kMaxPayload && header.kind != LH_KIND_NONE &&
          (header.flags & ~unsigned{LH_FLAGS}) == 0 &&
-         (header.flags & (LH_FLAG_BULK | LH_FLAG_META | LH_FLAG_GROW)) == 0;
+         (header.flags & (LH_FLAG_BULK | LH_FLAG_GROW)) == 0 &&
+         ((header.flags & LH_FLAG_META) == 0 || header.kind == LH_KIND_CALL ||
+          header.kind == LH_KIND_REPLY);
 }
 
 }  // namespace
+
+bool HostMessage::Split(Body* body) const {
+  if ((header.flags & LH_FLAG_META) == 0) {
+    *body = bytes();
+    return true;
+  }
+  MetaSize size;
+  if (header.length < sizeof(size)) return false;
+  std::memcpy(&size, payload, sizeof(size));
+  const absl::Span<const std::uint8_t> rest = bytes().subspan(sizeof(size));
+  if (size > rest.size()) return false;
+  *body = {rest.first(size), rest.subspan(size)};
+  return true;
+}
 
 ChannelTable::ChannelTable(Region& region, Counters& counters)
     : region_(region),
@@ -121,6 +137,23 @@ bool ChannelTable::Deliver(std::uint32_t number, const lh_message& header,
       return false;
   }
   return false;
+}
+
+bool ChannelTable::DeliverWithMeta(std::uint32_t number, lh_message header,
+                                   const Body& body, bool* woken) {
+  std::uint8_t bytes[kMaxPayload];
+  const auto size = static_cast<MetaSize>(body.meta.size());
+  std::uint8_t* to = bytes;
+  const auto write = [&to](const void* from, std::size_t length) {
+    if (length > 0) std::memcpy(to, from, length);
+    to += length;
+  };
+  write(&size, sizeof(size));
+  write(body.meta.data(), body.meta.size());
+  write(body.payload.data(), body.payload.size());
+  header.flags |= LH_FLAG_META;
+  return Deliver(number, header, {bytes, static_cast<std::size_t>(to - bytes)},
+                 woken);
 }
 
 void ChannelTable::Refuse(std::uint32_t number) {

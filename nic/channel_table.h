@@ -20,6 +20,7 @@
 
 #include "abi/host/channel_user.h"
 #include "absl/types/span.h"
+#include "nic/body.h"
 #include "nic/counters.h"
 #include "nic/packet.h"
 #include "nic/region.h"
@@ -35,6 +36,9 @@ struct HostMessage {
   absl::Span<const std::uint8_t> bytes() const {
     return {payload, header.length};
   }
+
+  // The same as metadata and bytes. False if LH_FLAG_META lies.
+  bool Split(Body* body) const;
 };
 
 // Wakes threads that sleep on a word.
@@ -60,6 +64,13 @@ class ChannelTable {
   // if not null, says whether the thread was parked.
   bool Deliver(std::uint32_t number, const lh_message& header,
                absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
+
+  // The same for what may have metadata: it fits a message.
+  bool DeliverBody(std::uint32_t number, const lh_message& header,
+                   const Body& body, bool* woken = nullptr) {
+    if (body.meta.empty()) return Deliver(number, header, body.payload, woken);
+    return DeliverWithMeta(number, header, body, woken);
+  }
 
   // Takes the newest message back. False: it has been taken, or there is none.
   bool Revoke(std::uint32_t number) {
@@ -125,6 +136,9 @@ class ChannelTable {
   void FlushWakes(Waker& waker);
 
  private:
+  bool DeliverWithMeta(std::uint32_t number, lh_message header,
+                       const Body& body, bool* woken);
+
   struct Channel {
     lh_lane out;
     lh_lane in;

@@ -25,6 +25,7 @@ using testing::RecordingWaker;
 using testing::RegionMemory;
 using testing::TakenMessage;
 using testing::Text;
+using testing::WithMeta;
 
 constexpr std::uint32_t kSlots = 4;
 
@@ -106,6 +107,50 @@ TEST_P(ChannelTableTest, CollectsMessagesOfEverySize) {
   EXPECT_EQ(counters_.messages_refused.value(), 0u);
 }
 
+TEST_P(ChannelTableTest, MetadataIsTakenApartAndPutTogether) {
+  // Around the border between line and overflow block, and all there may be.
+  for (const std::size_t meta_size :
+       {std::size_t{1}, std::size_t{75}, std::size_t{76}, std::size_t{77},
+        kMaxPayload - sizeof(MetaSize)}) {
+    const std::string meta = Payload(meta_size);
+    const std::string payload = Payload(
+        std::min<std::size_t>(200, kMaxPayload - sizeof(MetaSize) - meta_size));
+    lh_message header = Message(LH_KIND_REPLY);
+    header.flags = LH_FLAG_META;
+    ASSERT_TRUE(host_.Put(header, WithMeta(meta, payload)));
+    ASSERT_TRUE(Collect());
+    Body body;
+    ASSERT_TRUE(message_.Split(&body));
+    EXPECT_EQ(Text(body.meta), meta);
+    EXPECT_EQ(Text(body.payload), payload);
+    EXPECT_TRUE(FitsMessage(body));
+    ASSERT_TRUE(table_.DeliverBody(kChannel, Message(LH_KIND_REPLY), body));
+    TakenMessage taken;
+    ASSERT_TRUE(host_.Take(&taken));
+    EXPECT_EQ(taken.header.flags, LH_FLAG_META);
+    EXPECT_EQ(taken.payload, WithMeta(meta, payload));
+  }
+  // Without metadata there is no size before the bytes.
+  ASSERT_TRUE(host_.Put(Message(LH_KIND_REPLY), "bytes"));
+  ASSERT_TRUE(Collect());
+  Body body;
+  ASSERT_TRUE(message_.Split(&body));
+  EXPECT_TRUE(body.meta.empty());
+  EXPECT_EQ(Text(body.payload), "bytes");
+}
+
+TEST_P(ChannelTableTest, MetadataThatLiesAboutItsSizeIsFound) {
+  const std::string whole = WithMeta("meta", "bytes");
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    lh_message header = Message(LH_KIND_CALL);
+    header.flags = LH_FLAG_META;
+    ASSERT_TRUE(host_.Put(header, whole.substr(0, size)));
+    ASSERT_TRUE(Collect());
+    Body body;
+    EXPECT_EQ(message_.Split(&body), size >= sizeof(MetaSize) + 4) << size;
+  }
+}
+
 TEST_P(ChannelTableTest, DeliversMessagesOfEverySize) {
   TakenMessage taken;
   for (const std::size_t size : kSizes) {
@@ -185,7 +230,7 @@ TEST_P(ChannelTableTest, SkipsMessagesThatBreakTheContract) {
   }
   put_bad(LH_KIND_NONE, 0, 0);
   put_bad(LH_KIND_CALL, LH_FLAG_BULK, 0);
-  put_bad(LH_KIND_CALL, LH_FLAG_META, 0);
+  put_bad(LH_KIND_CONTROL, LH_FLAG_META, 0);
   ASSERT_TRUE(host_.Put(Message(LH_KIND_CALL), "good"));
   ASSERT_TRUE(Collect());
   EXPECT_EQ(Text(message_.bytes()), "good");

@@ -73,7 +73,7 @@ class ClientSessionTest : public ::testing::Test {
                               .method = 1,
                               .deadline = kNever,
                               .wait_for_ready = false,
-                              .payload = Bytes(std::to_string(call))},
+                              .body = Bytes(std::to_string(call))},
                              now_);
     Settle();
   }
@@ -314,8 +314,7 @@ class NoWires final : public WireFactory {
 
 class NoHandler final : public ClientTransport::Handler {
  public:
-  void OnCallEnded(std::uint32_t, std::uint8_t,
-                   absl::Span<const std::uint8_t>) override {}
+  void OnCallEnded(std::uint32_t, std::uint8_t, const Body&) override {}
 };
 
 TEST(ClientWireTest, ConnectSaysWhyThereIsNoWireAndTriesAgain) {

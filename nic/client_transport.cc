@@ -54,7 +54,7 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
       counters_(counters),
       handler_(handler),
       calls_(calls),
-      payloads_(new Payload[calls]),
+      bodies_(new KeptBody[calls]),
       peers_(peers),
       slots_(new Slot[std::size_t{peers} * kMaxSessionSlots]),
       timers_(std::size_t{calls} + peers) {
@@ -84,11 +84,7 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
   entry.tries = 0;
   entry.refusals = 0;
   entry.wait_for_ready = what.wait_for_ready;
-  entry.length = static_cast<std::uint16_t>(what.payload.size());
-  if (!what.payload.empty()) {
-    std::memcpy(payloads_[call].bytes, what.payload.data(),
-                what.payload.size());
-  }
+  entry.size = Keep(what.body, &bodies_[call]);
   if (entry.deadline <= now) {
     entry.peer = kNone;
     return Fail(call, absl::StatusCode::kDeadlineExceeded, kNotSent);
@@ -149,7 +145,7 @@ void ClientTransport::Pump(std::uint32_t index, Nanos now) {
     ++peer.in_flight;
     entry.slot = number;
     entry.sequence = slot.sequence;
-    entry.name = NameToSend(peer, entry);
+    entry.name = NameToSend(peer, call);
     entry.state = kSent;
     Transmit(call, now);
   }
@@ -166,14 +162,16 @@ std::uint32_t ClientTransport::UsableSlots(const Peer& peer) {
 }
 
 std::uint16_t ClientTransport::NameToSend(const Peer& peer,
-                                          const CallEntry& entry) const {
+                                          std::uint32_t call) const {
+  const CallEntry& entry = calls_[call];
   const std::uint16_t number = names_.Find(entry.method);
   if (number == MethodNames::kNone || peer.confirmed[number]) {
     return MethodNames::kNone;
   }
-  const PacketBody name = {.name = names_.name(number)};
-  return name.size() + entry.length <= kMaxPayload ? number
-                                                   : MethodNames::kNone;
+  const Body body = Kept(bodies_[call], entry.size);
+  const PacketBody named = {
+      .name = names_.name(number), .meta = body.meta, .payload = body.payload};
+  return named.size() <= kMaxPayload ? number : MethodNames::kNone;
 }
 
 void ClientTransport::Transmit(std::uint32_t call, Nanos now) {
@@ -201,8 +199,10 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
   PacketBody body;
   if (type == LH_PACKET_CALL) {
     header.flags = LH_PACKET_FLAG_LAST;
-    header.message_length = entry.length;
-    body.payload = {payloads_[call].bytes, entry.length};
+    header.message_length = entry.size.payload;
+    const Body kept = Kept(bodies_[call], entry.size);
+    body.meta = kept.meta;
+    body.payload = kept.payload;
     if (entry.name != MethodNames::kNone) body.name = names_.name(entry.name);
     if (entry.deadline != kNever) {
       // Rounded up: 0 means that there is none. So it does for one that the
@@ -365,12 +365,12 @@ void ClientTransport::OnBusy(std::uint32_t call, Nanos now) {
 void ClientTransport::OnReply(const Packet& packet, std::uint32_t call) {
   const lh_packet& header = packet.header;
   if (header.message != 0 || header.offset != 0 ||
-      header.message_length != packet.payload.size() || !packet.meta.empty() ||
-      !packet.name.empty()) {
+      header.message_length != packet.payload.size() || !packet.name.empty() ||
+      !FitsMessage({packet.meta, packet.payload})) {
     counters_.packets_malformed.Add();
     return;
   }
-  End(call, header.status, packet.payload);
+  End(call, header.status, {packet.meta, packet.payload});
 }
 
 void ClientTransport::Fail(std::uint32_t call, absl::StatusCode code,
@@ -381,7 +381,7 @@ void ClientTransport::Fail(std::uint32_t call, absl::StatusCode code,
 }
 
 void ClientTransport::End(std::uint32_t call, std::uint8_t status,
-                          absl::Span<const std::uint8_t> payload) {
+                          const Body& body) {
   CallEntry& entry = calls_[call];
   timers_.Clear(call);
   if (entry.peer != kNone) {
@@ -394,7 +394,7 @@ void ClientTransport::End(std::uint32_t call, std::uint8_t status,
     }
   }
   entry.state = kFree;
-  handler_.OnCallEnded(call, status, payload);
+  handler_.OnCallEnded(call, status, body);
 }
 
 }  // namespace lauberhorn::nic

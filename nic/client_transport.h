@@ -34,6 +34,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
+#include "nic/body.h"
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
 #include "nic/method_names.h"
@@ -50,7 +51,7 @@ struct OutgoingCall {
   std::uint64_t method;
   Nanos deadline;       // kNever if none
   bool wait_for_ready;  // rather than fail while the server is not there
-  absl::Span<const std::uint8_t> payload;  // at most kMaxPayload bytes
+  Body body;            // at most kMaxPayload bytes
 };
 
 class ClientTransport {
@@ -62,7 +63,7 @@ class ClientTransport {
     // The end of call `call`: status 0 to 16, and the reply or the text of the
     // error. The call's number is free again. May not call the transport.
     virtual void OnCallEnded(std::uint32_t call, std::uint8_t status,
-                             absl::Span<const std::uint8_t> payload) = 0;
+                             const Body& body) = 0;
   };
 
   // For calls 0 .. calls - 1 to at most `peers` servers at a time.
@@ -120,13 +121,10 @@ class ClientTransport {
     std::uint32_t tries;     // transmissions, or unanswered probes
     std::uint32_t refusals;  // times that the server was busy
     std::uint16_t slot;
-    std::uint16_t length;
+    BodySize size;
     std::uint16_t name;  // that it carries, or MethodNames::kNone
     CallState state;
     bool wait_for_ready;
-  };
-  struct Payload {
-    std::uint8_t bytes[kMaxPayload];
   };
   enum PeerState : std::uint8_t { kUnused, kClosed, kHello, kOpening, kReady };
   struct Slot {
@@ -183,7 +181,7 @@ class ClientTransport {
   void OnBusy(std::uint32_t call, Nanos now);
   void OnReply(const Packet& packet, std::uint32_t call);
   // The name that the call must carry, if it fits.
-  std::uint16_t NameToSend(const Peer& peer, const CallEntry& entry) const;
+  std::uint16_t NameToSend(const Peer& peer, std::uint32_t call) const;
   Peer* FindOpening(const Packet& packet, const Address& from, lh_open* open);
   std::uint32_t FindCall(const Packet& packet, std::uint32_t peer);
   void Pump(std::uint32_t index, Nanos now);
@@ -192,8 +190,7 @@ class ClientTransport {
   void SetTimer(std::uint32_t call);
   void OnCallTimer(std::uint32_t call, Nanos now);
   // Frees the call and its slot, then tells the handler.
-  void End(std::uint32_t call, std::uint8_t status,
-           absl::Span<const std::uint8_t> payload);
+  void End(std::uint32_t call, std::uint8_t status, const Body& body);
   void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
 
   const std::uint64_t incarnation_;
@@ -202,7 +199,7 @@ class ClientTransport {
   Handler& handler_;
   std::unique_ptr<Wire> wire_;
   std::vector<CallEntry> calls_;
-  std::unique_ptr<Payload[]> payloads_;  // of calls_; touched as they are used
+  std::unique_ptr<KeptBody[]> bodies_;  // of calls_; touched as they are used
   MethodNames names_;
   std::vector<Peer> peers_;
   std::unique_ptr<Slot[]> slots_;  // of peers_; touched as they are granted

@@ -52,7 +52,7 @@ class ClientTransportTest : public ::testing::Test {
                               .method = 42,
                               .deadline = deadline,
                               .wait_for_ready = wait_for_ready,
-                              .payload = Bytes(payload)},
+                              .body = Bytes(payload)},
                              now_);
   }
 
@@ -677,7 +677,7 @@ TEST_F(ClientTransportTest, EachSessionAndEachMethodConfirmsForItself) {
                               .method = method,
                               .deadline = kNever,
                               .wait_for_ready = false,
-                              .payload = {}},
+                              .body = {}},
                              now_);
   };
   call(1, 42);
@@ -800,9 +800,11 @@ TEST_F(ClientTransportTest, MalformedAndUnexpectedPacketsEndNothing) {
   bad[2].message_length = 1;
   bad[3].message_length = 3;
   for (const lh_packet& header : bad) Say(header, "ok");
-  const Packet with_meta = {
-      .header = reply, .meta = Bytes("meta"), .payload = Bytes("ok")};
-  client_.transport().OnPacket(with_meta, server_.address(), now_);
+  // No message can hold this.
+  const std::string meta(kMaxPayload - sizeof(MetaSize), 'm');
+  const Packet too_much = {
+      .header = reply, .meta = Bytes(meta), .payload = Bytes("ok")};
+  client_.transport().OnPacket(too_much, server_.address(), now_);
   EXPECT_EQ(counters_.packets_malformed.value(), 5u);
   const std::uint8_t types[] = {
       LH_PACKET_HELLO, LH_PACKET_OPEN, LH_PACKET_CALL,   LH_PACKET_PROBE,

@@ -31,7 +31,7 @@ Dispatcher::Dispatcher(Region& region, ChannelTable& channels,
       counters_(counters),
       handler_(handler),
       calls_(region.options().arrived_calls),
-      payloads_(new Payload[region.options().arrived_calls]),
+      bodies_(new KeptBody[region.options().arrived_calls]),
       endpoints_(region.options().endpoints),
       deadlines_(region.options().arrived_calls) {
   for (auto* const list : {&waiting_, &busy_, &staged_, &untaken_}) {
@@ -57,14 +57,10 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   entry.deadline = call.deadline;
   ++entry.generation;
   entry.endpoint = kNone;
-  entry.length = static_cast<std::uint16_t>(call.payload.size());
   entry.flags = 0;
   entry.revokes = 0;
   entry.ended = false;
-  if (!call.payload.empty()) {
-    std::memcpy(payloads_[number].bytes, call.payload.data(),
-                call.payload.size());
-  }
+  entry.size = Keep(call.body, &bodies_[number]);
   lh_store_release(&region_.call_word(number)->word,
                    lh_handle(0, entry.generation));
   if (entry.deadline != kNever) deadlines_.Set(number, entry.deadline);
@@ -164,13 +160,14 @@ bool Dispatcher::OnReply(std::uint32_t endpoint, const HostMessage& message) {
   }
   Recount(state);
   constexpr std::uint64_t kMaxStatus = 16;
-  const bool good = message.header.code <= kMaxStatus;
+  Body body;
+  const bool good = message.header.code <= kMaxStatus && message.Split(&body);
   if (good) {
-    End(call, static_cast<std::uint8_t>(message.header.code), message.bytes());
+    End(call, static_cast<std::uint8_t>(message.header.code), body);
   } else {
     // The caller gets an end all the same.
     Fail(call, absl::StatusCode::kInternal,
-         "the server answered with a status that does not exist");
+         "the server's answer breaks the contract between host and NIC");
   }
   Credit(endpoint, 1);
   return good;
@@ -394,8 +391,8 @@ bool Dispatcher::Deliver(std::uint32_t endpoint, std::uint32_t call) {
     header.flags = LH_FLAG_GROW;
   }
   bool woken = false;
-  if (!channels_.Deliver(Serve(endpoint), header,
-                         {payloads_[call].bytes, entry.length}, &woken)) {
+  if (!channels_.DeliverBody(Serve(endpoint), header,
+                             Kept(bodies_[call], entry.size), &woken)) {
     return false;
   }
   entry.state = kDelivered;
@@ -668,13 +665,13 @@ void Dispatcher::Fail(std::uint32_t call, absl::StatusCode code,
 }
 
 void Dispatcher::End(std::uint32_t call, std::uint8_t status,
-                     absl::Span<const std::uint8_t> payload) {
+                     const Body& body) {
   Call& entry = calls_[call];
   deadlines_.Clear(call);
   entry.state = kFree;
   entry.next = free_;
   free_ = call;
-  if (!entry.ended) handler_.OnCallDone(entry.reply_to, status, payload);
+  if (!entry.ended) handler_.OnCallDone(entry.reply_to, status, body);
   handler_.OnServerCallEnded(entry.target.server);
 }
 

@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "nic/body.h"
 #include "nic/channel_table.h"
 #include "nic/counters.h"
 #include "nic/dispatch_policy.h"
@@ -53,7 +54,7 @@ class Dispatcher {
     // The end of a call that was accepted; not for those that were dropped. A
     // deadline ends it even while a thread has it.
     virtual void OnCallDone(const ReplyTo& to, std::uint8_t status,
-                            absl::Span<const std::uint8_t> payload) = 0;
+                            const Body& body) = 0;
 
     // A call of this server has ended, dropped or not.
     virtual void OnServerCallEnded(std::uint32_t server) = 0;
@@ -132,15 +133,12 @@ class Dispatcher {
     std::uint32_t next;      // in the queue, and in the list of free ones
     std::uint32_t previous;
     std::uint32_t below;  // delivered to the same endpoint before
-    std::uint16_t length;
+    BodySize size;
     State state;
     std::uint8_t flags;    // of its call word
     std::uint8_t revokes;  // how often it was taken back
     bool woken;            // it was delivered to a thread that was parked
     bool ended;            // for its caller; a thread may still have it
-  };
-  struct Payload {
-    std::uint8_t bytes[kMaxPayload];
   };
   struct Endpoint {
     // Calls that it asked for and did not get; below 0, as many are staged.
@@ -201,15 +199,14 @@ class Dispatcher {
   void Flag(std::uint32_t call, std::uint8_t flag);
   // Ends a call for its caller; frees it.
   void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
-  void End(std::uint32_t call, std::uint8_t status,
-           absl::Span<const std::uint8_t> payload);
+  void End(std::uint32_t call, std::uint8_t status, const Body& body);
 
   Region& region_;
   ChannelTable& channels_;
   Counters& counters_;
   Handler& handler_;
   std::vector<Call> calls_;
-  std::unique_ptr<Payload[]> payloads_;  // of calls_; touched as they are used
+  std::unique_ptr<KeptBody[]> bodies_;  // of calls_; touched as they are used
   std::uint32_t free_ = kNone;
   std::uint32_t first_ = kNone;  // the queue
   std::uint32_t last_ = kNone;

@@ -25,12 +25,14 @@ using testing::RecordingWaker;
 using testing::RegionMemory;
 using testing::TakenMessage;
 using testing::Text;
+using testing::WithMeta;
 
 constexpr std::uint32_t kEndpoints = 3;
 constexpr std::uint32_t kSlots = 4;
 constexpr std::uint32_t kTable = 6;
 constexpr std::uint8_t kCancelled = 1;
 constexpr std::uint8_t kDeadlineExceeded = 4;
+constexpr std::uint8_t kInternal = 13;
 constexpr absl::StatusCode kCancelCode = absl::StatusCode::kCancelled;
 
 class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
@@ -39,6 +41,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     std::uint32_t sequence;  // names the call here
     std::uint8_t status;
     std::string text;
+    std::string meta;
   };
 
   DispatcherTest() {
@@ -60,7 +63,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
          .listener = 0,
          .method = 5,
          .deadline = deadline,
-         .payload = Bytes(payload)},
+         .body = Bytes(payload)},
         {.code = 6, .data = 7, .index = 8, .server = server});
   }
 
@@ -177,11 +180,11 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
 
  private:
   void OnCallDone(const ReplyTo& to, std::uint8_t status,
-                  absl::Span<const std::uint8_t> payload) override {
+                  const Body& body) override {
     EXPECT_EQ(to.token, 1u);
     EXPECT_EQ(to.session, 2u);
     EXPECT_EQ(to.slot, 3u);
-    done_.push_back({to.sequence, status, Text(payload)});
+    done_.push_back({to.sequence, status, Text(body.payload), Text(body.meta)});
   }
   void OnServerCallEnded(std::uint32_t server) override {
     servers_ended_.push_back(server);
@@ -212,6 +215,53 @@ TEST_F(DispatcherTest, AWaitingEndpointGetsTheCall) {
   Accept(2);
   EXPECT_EQ(Take(1), 2u);
   EXPECT_EQ(last_.header.deadline, 0u) << "none";
+}
+
+TEST_F(DispatcherTest, MetadataComesWithTheCallAndWithTheReply) {
+  const std::string meta = "some metadata";
+  const std::string payload = "call 1";
+  dispatcher_.Accept(
+      {.reply_to = {.token = 1, .session = 2, .sequence = 1, .slot = 3},
+       .listener = 0,
+       .method = 5,
+       .deadline = kNever,
+       .body = {Bytes(meta), Bytes(payload)}},
+      {.code = 6, .data = 7, .index = 8, .server = 9});
+  ASSERT_TRUE(Empty(0));
+  TakenMessage call;
+  ASSERT_TRUE(hosts_[0]->Take(&call));
+  EXPECT_EQ(call.header.flags & LH_FLAG_META, LH_FLAG_META);
+  EXPECT_EQ(call.payload, WithMeta(meta, payload));
+
+  lh_message reply = {};
+  reply.kind = LH_KIND_REPLY;
+  reply.call = call.header.call;
+  reply.flags = LH_FLAG_META;
+  ASSERT_TRUE(Put(0, reply, WithMeta("more", "done")));
+  ASSERT_EQ(done_.size(), 1u);
+  EXPECT_EQ(done_[0].meta, "more");
+  EXPECT_EQ(done_[0].text, "done");
+}
+
+TEST_F(DispatcherTest, MetadataThatLiesAboutItsSizeEndsTheCall) {
+  const std::string lies[] = {"", "abc", std::string("\x01\0\0\0", 4),
+                              std::string("\xff\xff\xff\xff", 4) + "abc"};
+  ASSERT_TRUE(Empty(0));
+  std::uint32_t name = 0;
+  for (const std::string& lie : lies) {
+    Accept(++name);
+    std::uint64_t handle;
+    ASSERT_EQ(Take(0, &handle), name);
+    lh_message reply = {};
+    reply.kind = LH_KIND_REPLY;
+    reply.call = handle;
+    reply.flags = LH_FLAG_META;
+    EXPECT_FALSE(Put(0, reply, lie));
+    ASSERT_EQ(done_.size(), name);
+    EXPECT_EQ(done_.back().status, kInternal);
+    EXPECT_EQ(done_.back().meta, "");
+    // Refused or not, it said that the thread takes the next.
+  }
 }
 
 TEST_F(DispatcherTest, TheLastToWaitIsTheFirstToWork) {

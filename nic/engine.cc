@@ -165,7 +165,9 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
       header.aux == 0
           ? channel
           : 2 * (header.aux - 1u) + static_cast<std::uint32_t>(Which::kCall);
+  Body body;
   if (call >= answers_.calls() || header.aux > region_.options().endpoints ||
+      !message_.Split(&body) ||
       !answers_.Take(call, header.call, answered_on)) {
     return channels_.Refuse(channel);
   }
@@ -183,7 +185,7 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
        .method = header.code,
        .deadline = deadline,
        .wait_for_ready = (header.flags & LH_FLAG_WAIT_FOR_READY) != 0,
-       .payload = message_.bytes()},
+       .body = body},
       now_);
 }
 
@@ -252,8 +254,8 @@ void Engine::OnCallDropped(std::uint32_t call, std::uint8_t why) {
 }
 
 void Engine::OnCallDone(const ReplyTo& to, std::uint8_t status,
-                        absl::Span<const std::uint8_t> payload) {
-  server_transport_.Reply(to, status, payload, now_);
+                        const Body& body) {
+  server_transport_.Reply(to, status, body, now_);
 }
 
 void Engine::OnServerCallEnded(std::uint32_t server) {
@@ -261,8 +263,8 @@ void Engine::OnServerCallEnded(std::uint32_t server) {
 }
 
 void Engine::OnCallEnded(std::uint32_t call, std::uint8_t status,
-                         absl::Span<const std::uint8_t> payload) {
-  answers_.End(call, status, payload);
+                         const Body& body) {
+  answers_.End(call, status, body);
 }
 
 }  // namespace lauberhorn::nic

@@ -76,9 +76,9 @@ class Engine final : private ServerTransport::Handler,
   void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
   std::uint8_t Load() const override { return dispatcher_.Fullness(); }
   void OnCallEnded(std::uint32_t call, std::uint8_t status,
-                   absl::Span<const std::uint8_t> payload) override;
+                   const Body& body) override;
   void OnCallDone(const ReplyTo& to, std::uint8_t status,
-                  absl::Span<const std::uint8_t> payload) override;
+                  const Body& body) override;
   void OnServerCallEnded(std::uint32_t server) override;
 
   bool PollWires();

@@ -220,7 +220,7 @@ void ServerTransport::SendOpen(std::uint8_t type, const lh_open& open,
   header.slots = type == LH_PACKET_ACCEPT ? kSessionSlots : 0;
   std::uint8_t payload[sizeof(open)];
   std::memcpy(payload, &open, sizeof(open));
-  Send(packet, payload, to, wire);
+  Send(packet, Body(payload), to, wire);
 }
 
 void ServerTransport::SendReset(std::uint64_t token, const Address& to,

@@ -96,8 +96,8 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   const lh_packet& header = packet.header;
   // One packet holds the message; anything else is not spoken yet.
   if (header.message != 0 || header.offset != 0 ||
-      header.message_length != packet.payload.size() || !packet.meta.empty() ||
-      header.sequence == 0) {
+      header.message_length != packet.payload.size() || header.sequence == 0 ||
+      !FitsMessage({packet.meta, packet.payload})) {
     counters_.packets_malformed.Add();
     return;
   }
@@ -111,10 +111,9 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
     counters_.calls_duplicate.Add();
     slot.sent_us = header.sent_us;
     if (slot.state == Slot::kRunning) {
-      SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+      SendSlot(index, header.slot, LH_PACKET_ACCEPTED, now);
     } else if (slot.state == Slot::kReplied) {
-      SendSlot(index, header.slot, LH_PACKET_REPLY, {slot.reply, slot.length},
-               now);
+      SendSlot(index, header.slot, LH_PACKET_REPLY, now);
     }
     return;
   }
@@ -139,9 +138,9 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
                        .method = header.method,
                        .name = packet.name,
                        .deadline = deadline,
-                       .payload = packet.payload});
+                       .body = {packet.meta, packet.payload}});
   if (call == kBusy) {
-    SendSlot(index, header.slot, LH_PACKET_BUSY, {}, now);
+    SendSlot(index, header.slot, LH_PACKET_BUSY, now);
     StopRunning(index);
     slot.state = before;
     slot.sequence = sequence_before;
@@ -153,7 +152,7 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   slot.call = call;
   // The client is to know at once of its new slots.
   if (session.running == slots_.granted(index) && Grow(index)) {
-    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, now);
   }
 }
 
@@ -167,10 +166,9 @@ void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
   }
   slot.sent_us = header.sent_us;
   if (slot.state == Slot::kRunning) {
-    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, {}, now);
+    SendSlot(index, header.slot, LH_PACKET_ACCEPTED, now);
   } else {
-    SendSlot(index, header.slot, LH_PACKET_REPLY, {slot.reply, slot.length},
-             now);
+    SendSlot(index, header.slot, LH_PACKET_REPLY, now);
   }
 }
 
@@ -184,7 +182,7 @@ void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index) {
 }
 
 void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
-                            absl::Span<const std::uint8_t> payload, Nanos now) {
+                            const Body& body, Nanos now) {
   Session& session = sessions_[to.session];
   Slot& slot = slots_.At(to.session, to.slot);
   if (session.token != to.token || slot.sequence != to.sequence ||
@@ -193,13 +191,10 @@ void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
   }
   slot.state = Slot::kReplied;
   slot.status = status;
-  slot.length = static_cast<std::uint16_t>(payload.size());
-  if (!payload.empty()) {
-    std::memcpy(slot.reply, payload.data(), payload.size());
-  }
+  slot.size = Keep(body, &slot.reply);
   StopRunning(to.session);
   session.active = now;
-  SendSlot(to.session, to.slot, LH_PACKET_REPLY, payload, now);
+  SendSlot(to.session, to.slot, LH_PACKET_REPLY, now);
 }
 
 void ServerTransport::StartRunning(std::uint32_t index, Slot& slot, Nanos now) {
@@ -244,9 +239,7 @@ void ServerTransport::Expire(Nanos now) {
 }
 
 void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
-                               std::uint8_t type,
-                               absl::Span<const std::uint8_t> payload,
-                               Nanos now) {
+                               std::uint8_t type, Nanos now) {
   const Session& session = sessions_[index];
   const Slot& slot = slots_.At(index, number);
   OutgoingPacket packet;
@@ -258,21 +251,23 @@ void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
   header.sent_us = Microseconds(now);
   header.echo_us = slot.sent_us;
   header.slots = slots_.granted(index);
+  Body body;
   if (type == LH_PACKET_REPLY) {
     header.flags = LH_PACKET_FLAG_LAST;
     header.status = slot.status;
-    header.message_length = static_cast<std::uint32_t>(payload.size());
+    header.message_length = slot.size.payload;
     header.ack = 1;
+    body = Kept(slot.reply, slot.size);
   }
-  Send(packet, payload, session.peer, *session.wire);
+  Send(packet, body, session.peer, *session.wire);
 }
 
-void ServerTransport::Send(OutgoingPacket& packet,
-                           absl::Span<const std::uint8_t> payload,
+void ServerTransport::Send(OutgoingPacket& packet, const Body& body,
                            const Address& to, Wire& wire) {
   packet.header.load = handler_.Load();
   counters_.packets_sent.Add();
-  wire.Send(to, packet.Seal({.payload = payload}, wire.checksum()));
+  wire.Send(to, packet.Seal({.meta = body.meta, .payload = body.payload},
+                            wire.checksum()));
 }
 
 }  // namespace lauberhorn::nic

@@ -42,6 +42,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
+#include "nic/body.h"
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
 #include "nic/origins.h"
@@ -66,7 +67,7 @@ struct IncomingCall {
   std::uint64_t method;
   absl::string_view name = {};  // of the method; empty: known by its id
   Nanos deadline;               // kNever if none
-  absl::Span<const std::uint8_t> payload;
+  Body body;
 };
 
 class ServerTransport {
@@ -102,8 +103,8 @@ class ServerTransport {
                 std::uint32_t listener, Nanos now);
 
   // The end of a call: keeps and sends the reply. `status` is 0 to 16.
-  void Reply(const ReplyTo& to, std::uint8_t status,
-             absl::Span<const std::uint8_t> payload, Nanos now);
+  void Reply(const ReplyTo& to, std::uint8_t status, const Body& body,
+             Nanos now);
 
   // Forgets the clients that have died; Next() says when to come back. Costs as
   // much as there are sessions with running calls.
@@ -121,10 +122,10 @@ class ServerTransport {
     std::uint32_t sequence;
     std::uint32_t call;     // the handler's name of it, while it runs
     std::uint32_t sent_us;  // of the client's packet, to be echoed
-    std::uint16_t length;
+    BodySize size;
     std::uint8_t status;
     State state;
-    std::uint8_t reply[kMaxPayload];
+    KeptBody reply;
   };
   struct Session {
     std::uint64_t token = 0;  // 0 while it is not open
@@ -189,10 +190,11 @@ class ServerTransport {
                 Wire& wire);
   void SendReset(std::uint64_t token, const Address& to, Wire& wire);
   void SendClose(const Session& session, absl::StatusCode why);
+  // A REPLY, with what was kept of it, or one that is only a header.
   void SendSlot(std::uint32_t index, std::uint16_t number, std::uint8_t type,
-                absl::Span<const std::uint8_t> payload, Nanos now);
-  void Send(OutgoingPacket& packet, absl::Span<const std::uint8_t> payload,
-            const Address& to, Wire& wire);
+                Nanos now);
+  void Send(OutgoingPacket& packet, const Body& body, const Address& to,
+            Wire& wire);
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 

@@ -718,11 +718,13 @@ TEST_F(ServerTransportTest, RefusesMalformedCalls) {
     EXPECT_TRUE(Say(client_, header, "hi").empty());
     EXPECT_EQ(counters_.packets_malformed.value(), ++malformed);
   }
-  const Packet with_meta = {
-      .header = good, .meta = Bytes("meta"), .payload = Bytes("hi")};
+  // No message can hold this.
+  const std::string meta(kMaxPayload - sizeof(MetaSize), 'm');
+  const Packet too_much = {
+      .header = good, .meta = Bytes(meta), .payload = Bytes("hi")};
   const auto wire = network_.Host(TestAddress(1))->Open();
   ASSERT_TRUE(wire.ok());
-  server_.transport().OnPacket(with_meta, client_.address(), **wire, 0, now_);
+  server_.transport().OnPacket(too_much, client_.address(), **wire, 0, now_);
   EXPECT_EQ(counters_.packets_malformed.value(), ++malformed);
   EXPECT_TRUE(server_.calls.empty());
 

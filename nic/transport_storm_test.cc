@@ -105,6 +105,7 @@ class Storm {
 
   struct CallRecord {
     std::string payload;
+    std::string meta;
     Nanos deadline;
     int runs = 0;
     int ends = 0;
@@ -133,15 +134,21 @@ class Storm {
       const auto id = static_cast<std::size_t>(std::stoi(payload));
       ASSERT_LT(id, records_.size());
       EXPECT_EQ(payload, records_[id].payload) << "wrong bytes";
+      EXPECT_EQ(server_->calls[number].meta, records_[id].meta);
       EXPECT_EQ(++records_[id].runs, 1) << "call " << id << " ran twice";
       if (Below(3) == 0) {
-        server_->Reply(number, kOk, payload + "!", now);
+        Answer(number, now);
       } else {
         answers_.emplace(now + (Below(8) == 0 ? Below(20) * kSecond
                                               : DelayBelow(4 * kSecond)),
                          number);
       }
     };
+  }
+
+  void Answer(std::uint32_t number, Nanos now) {
+    const TestServer::Call& call = server_->calls[number];
+    server_->Reply(number, kOk, call.payload + "!", now, call.meta);
   }
 
   void CountServer() {
@@ -174,16 +181,18 @@ class Storm {
     CallRecord record;
     record.payload = std::to_string(records_.size());
     record.payload.resize(record.payload.size() + Below(kMaxPayload - 10), ' ');
+    if (record.payload.size() < 1000) record.meta.resize(Below(300), 'm');
     record.deadline = Below(2) == 0 ? kNever : now_ + DelayBelow(8 * kSecond);
     records_.push_back(record);
     open_[number] = static_cast<int>(records_.size()) - 1;
-    client_.transport().Call(number,
-                             {.peer = peer_,
-                              .method = 1,
-                              .deadline = record.deadline,
-                              .wait_for_ready = Below(3) == 0,
-                              .payload = Bytes(record.payload)},
-                             now_);
+    client_.transport().Call(
+        number,
+        {.peer = peer_,
+         .method = 1,
+         .deadline = record.deadline,
+         .wait_for_ready = Below(3) == 0,
+         .body = {Bytes(record.meta), Bytes(record.payload)}},
+        now_);
     TakeEnded();
   }
 
@@ -228,7 +237,7 @@ class Storm {
         const std::uint32_t number = answers_.begin()->second;
         answers_.erase(answers_.begin());
         // Some that were dropped meanwhile, too: these must reach nobody.
-        server_->Reply(number, kOk, server_->calls[number].payload + "!", now_);
+        Answer(number, now_);
       }
       if (server_ != nullptr) server_->Poll(now_);
       client_.Poll(now_);
@@ -247,6 +256,7 @@ class Storm {
       ++statuses_[ended.status];
       if (ended.status == kOk) {
         EXPECT_EQ(ended.text, record.payload + "!") << "wrong bytes";
+        EXPECT_EQ(ended.meta, record.meta);
         EXPECT_EQ(record.runs, 1);
       }
       if (ended.status == kDeadlineExceeded) {

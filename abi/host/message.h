@@ -131,7 +131,7 @@ enum lh_kind {
 #define LH_FLAG_NOWAIT 0x01 /* answer the next `get` at once */
 #define LH_FLAG_LAST 0x02 /* no more DATA of this direction follows */
 #define LH_FLAG_BULK 0x04 /* the payload is a struct lh_bulk */
-#define LH_FLAG_META 0x08 /* payload: u32 size, metadata, then the bytes */
+#define LH_FLAG_META 0x08 /* CALL, REPLY: u32 size, metadata, then the bytes */
 #define LH_FLAG_WAIT_FOR_READY 0x10 /* CALL: wait until the peer is there */
 #define LH_FLAG_GROW 0x20 /* CALL to the host: no thread waits for the next */
 #define LH_FLAGS 0x3f /* any other is refused */

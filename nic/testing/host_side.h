@@ -29,6 +29,15 @@ inline std::string Text(absl::Span<const std::uint8_t> bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
+// The payload of a message with LH_FLAG_META.
+inline std::string WithMeta(absl::string_view meta, absl::string_view payload) {
+  const auto size = static_cast<std::uint32_t>(meta.size());
+  std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
+  bytes.append(meta.data(), meta.size());
+  bytes.append(payload.data(), payload.size());
+  return bytes;
+}
+
 // Zeroed, page-aligned memory for a region.
 class RegionMemory {
  public:

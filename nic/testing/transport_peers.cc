@@ -103,8 +103,10 @@ void TestServer::Poll(Nanos now) {
 }
 
 void TestServer::Reply(std::uint32_t call, std::uint8_t status,
-                       absl::string_view text, Nanos now) {
-  transport_->Reply(calls[call].reply_to, status, Bytes(text), now);
+                       absl::string_view text, Nanos now,
+                       absl::string_view meta) {
+  transport_->Reply(calls[call].reply_to, status, {Bytes(meta), Bytes(text)},
+                    now);
 }
 
 std::uint32_t TestServer::OnCall(const IncomingCall& call) {
@@ -115,7 +117,8 @@ std::uint32_t TestServer::OnCall(const IncomingCall& call) {
                    .method = call.method,
                    .name = std::string(call.name),
                    .deadline = call.deadline,
-                   .payload = Text(call.payload)});
+                   .payload = Text(call.body.payload),
+                   .meta = Text(call.body.meta)});
   if (answer) answer(number, now_);
   return number;
 }
@@ -144,9 +147,9 @@ void TestClient::Poll(Nanos now) {
 }
 
 void TestClient::OnCallEnded(std::uint32_t call, std::uint8_t status,
-                             absl::Span<const std::uint8_t> payload) {
+                             const Body& body) {
   EXPECT_FALSE(transport_->IsOpen(call)) << "its number is not free";
-  ended.push_back({call, status, Text(payload)});
+  ended.push_back({call, status, Text(body.payload), Text(body.meta)});
 }
 
 }  // namespace lauberhorn::nic::testing

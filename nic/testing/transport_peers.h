@@ -67,6 +67,7 @@ class TestServer final : private ServerTransport::Handler {
     std::string name;
     Nanos deadline;
     std::string payload;
+    std::string meta;
     int dropped = 0;
     std::uint8_t why = 0;  // it was dropped
   };
@@ -77,7 +78,7 @@ class TestServer final : private ServerTransport::Handler {
   // Handles all packets that have arrived, then what is due.
   void Poll(Nanos now);
   void Reply(std::uint32_t call, std::uint8_t status, absl::string_view text,
-             Nanos now);
+             Nanos now, absl::string_view meta = "");
 
   ServerTransport& transport() { return *transport_; }
   Address address() const { return wire_->local(); }
@@ -107,6 +108,7 @@ class TestClient final : private ClientTransport::Handler {
     std::uint32_t call;
     std::uint8_t status;
     std::string text;
+    std::string meta;
   };
 
   TestClient(MemoryNetwork& network, const Address& host, std::uint32_t calls,
@@ -123,7 +125,7 @@ class TestClient final : private ClientTransport::Handler {
 
  private:
   void OnCallEnded(std::uint32_t call, std::uint8_t status,
-                   absl::Span<const std::uint8_t> payload) override;
+                   const Body& body) override;
 
   std::unique_ptr<WireFactory> wires_;
   std::unique_ptr<ClientTransport> transport_;

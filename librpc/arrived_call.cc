@@ -3,6 +3,7 @@
 #include "librpc/arrived_call.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
@@ -18,13 +19,13 @@ ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
       header_(line->header) {
   endpoint.serving_call = header_.call;
   const std::size_t length = std::min<std::size_t>(header_.length, kMaxMessage);
-  if (length <= LH_INLINE_SIZE) {
-    request_ = {line->payload, length};
-  } else {
+  absl::Span<const std::uint8_t> message = {line->payload, length};
+  if (length > LH_INLINE_SIZE) {
     ReadPayload(endpoint.serve().in, slot, line,
                 {endpoint.request_buffer(), length});
-    request_ = {endpoint.request_buffer(), length};
+    message = {endpoint.request_buffer(), length};
   }
+  good_ = SplitMessage(header_.flags, message, &body_);
 }
 
 absl::Time ArrivedCall::deadline() const {
@@ -40,37 +41,52 @@ bool ArrivedCall::IsCancelled() const {
          lh_handle_index(word) != 0;
 }
 
-std::uint8_t* ArrivedCall::ReserveReply(std::size_t size) {
+std::uint8_t* ArrivedCall::ReserveReply(
+    std::size_t size, absl::Span<const std::uint8_t> metadata) {
   if (answered_) return nullptr;
-  if (size > kMaxMessage) {
-    Fail(absl::StatusCode::kResourceExhausted,
-         absl::StrCat("the reply has ", size, " bytes; a message holds ",
-                      kMaxMessage));
+  if (!FitsMessage(size, metadata)) {
+    const absl::Status status = TooLarge("reply", size, metadata);
+    Fail(status.code(), status.message());
     return nullptr;
   }
   // Not the line itself: a call of the handler's own may still want that.
   reserved_ = true;
-  reply_size_ = size;
-  return endpoint_.reply_buffer();
+  reply_size_ = MetadataRoom(metadata) + size;
+  reply_flags_ = MetadataFlag(metadata);
+  return WriteMetadata(metadata, endpoint_.reply_buffer());
 }
 
 void ArrivedCall::Reply() {
   if (answered_ || !reserved_) return;
-  Put(0, {endpoint_.reply_buffer(), reply_size_});
+  Put(0, reply_flags_, {endpoint_.reply_buffer(), reply_size_});
 }
 
-void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message) {
+void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message,
+                       absl::Span<const std::uint8_t> metadata) {
   if (answered_) return;
+  if (!FitsMessage(0, metadata)) {
+    const absl::Status status = TooLarge("error", message.size(), metadata);
+    return Fail(status.code(),
+                absl::StrCat(status.message(), "; it was: ", message));
+  }
   if (code < absl::StatusCode::kCancelled ||
       code > absl::StatusCode::kUnauthenticated) {
     code = absl::StatusCode::kUnknown;  // OK is no failure; others do not exist
   }
-  Put(static_cast<std::uint64_t>(code),
-      {reinterpret_cast<const std::uint8_t*>(message.data()),
-       std::min(message.size(), kMaxMessage)});
+  absl::Span<const std::uint8_t> payload = {
+      reinterpret_cast<const std::uint8_t*>(message.data()),
+      std::min(message.size(), kMaxMessage - MetadataRoom(metadata))};
+  if (!metadata.empty()) {
+    std::uint8_t* const text =
+        WriteMetadata(metadata, endpoint_.reply_buffer());
+    if (!payload.empty()) std::memcpy(text, payload.data(), payload.size());
+    payload = {endpoint_.reply_buffer(),
+               MetadataRoom(metadata) + payload.size()};
+  }
+  Put(static_cast<std::uint64_t>(code), MetadataFlag(metadata), payload);
 }
 
-void ArrivedCall::Put(std::uint64_t status,
+void ArrivedCall::Put(std::uint64_t status, std::uint8_t flags,
                       absl::Span<const std::uint8_t> payload) {
   lh_lane& out = endpoint_.serve().out;
   lh_line* const line = PutBegin(out);
@@ -82,7 +98,7 @@ void ArrivedCall::Put(std::uint64_t status,
   header.deadline = 0;
   header.length = static_cast<__u32>(payload.size());
   header.kind = LH_KIND_REPLY;
-  header.flags = 0;
+  header.flags = flags;
   header.aux = 0;
   answered_ = true;
   endpoint_.serving_call = 0;

@@ -31,25 +31,40 @@ class ArrivedCall final : public ServerCall {
   std::uint64_t code() const { return header_.code; }
   bool answered() const { return answered_; }
 
-  absl::Span<const std::uint8_t> request() const override { return request_; }
+  // Whether the NIC's message can be used.
+  bool good() const { return good_; }
+
+  absl::Span<const std::uint8_t> request() const override {
+    return body_.bytes;
+  }
+  absl::Span<const std::uint8_t> metadata() const override {
+    return body_.metadata;
+  }
   absl::Time deadline() const override;
   bool IsCancelled() const override;
   void Cancel() override { endpoints_.Cancel(header_.call); }
-  std::uint8_t* ReserveReply(std::size_t size) override;
+  using ServerCall::ReserveReply;
+  std::uint8_t* ReserveReply(std::size_t size,
+                             absl::Span<const std::uint8_t> metadata) override;
   void Reply() override;
-  void Fail(absl::StatusCode code, absl::string_view message) override;
+  using ServerCall::Fail;
+  void Fail(absl::StatusCode code, absl::string_view message,
+            absl::Span<const std::uint8_t> metadata) override;
 
  private:
   // Gives the NIC the reply.
-  void Put(std::uint64_t status, absl::Span<const std::uint8_t> payload);
+  void Put(std::uint64_t status, std::uint8_t flags,
+           absl::Span<const std::uint8_t> payload);
 
   Endpoint& endpoint_;
   EndpointPool& endpoints_;  // of the process
   const Attachment& attachment_;
   const lh_message header_;
-  absl::Span<const std::uint8_t> request_;
+  MessageBody body_;
+  bool good_;
   bool reserved_ = false;  // the reply's bytes, in the endpoint's buffer
   std::size_t reply_size_ = 0;
+  std::uint8_t reply_flags_ = 0;
   bool answered_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
 #include "librpc/endpoint.h"
+#include "librpc/message_body.h"
 #include "librpc/runtime_impl.h"
 #include "librpc/target.h"
 
@@ -64,14 +65,14 @@ UnaryCall::~UnaryCall() {
   if (endpoint_ != nullptr) static_cast<Endpoint*>(endpoint_)->calling = false;
 }
 
-std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
+std::uint8_t* UnaryCall::ReserveRequest(
+    std::size_t size, absl::Span<const std::uint8_t> metadata) {
   if (endpoint_ != nullptr) {
     refused_ = absl::FailedPreconditionError("a call is made once");
     return nullptr;
   }
-  if (size > kMaxMessage) {
-    refused_ = absl::ResourceExhaustedError(absl::StrCat(
-        "the request has ", size, " bytes; a message holds ", kMaxMessage));
+  if (!FitsMessage(size, metadata)) {
+    refused_ = TooLarge("request", size, metadata);
     return nullptr;
   }
   const absl::StatusOr<Endpoint*> endpoint =
@@ -87,10 +88,11 @@ std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
   }
   (*endpoint)->calling = true;
   endpoint_ = *endpoint;
-  request_size_ = size;
+  request_size_ = MetadataRoom(metadata) + size;
+  flags_ = MetadataFlag(metadata);
   // Not the line itself: a control command may still want that.
   request_ = (*endpoint)->call_buffer();
-  return request_;
+  return WriteMetadata(metadata, request_);
 }
 
 absl::Status UnaryCall::Run(const CallOptions& options) {
@@ -125,7 +127,8 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   header.deadline = ToDeviceDeadline(options.deadline);
   header.length = static_cast<__u32>(request_size_);
   header.kind = LH_KIND_CALL;
-  header.flags = options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0;
+  header.flags = static_cast<__u8>(
+      flags_ | (options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0));
   header.aux = 0;
   endpoint.Leave();
   endpoint.Put(channel, line);
@@ -152,8 +155,13 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   const std::size_t length = std::min<std::size_t>(answer.length, kMaxMessage);
   // Copied: a slot that stayed taken would block what comes after it.
   ReadPayload(channel.in, slot, line, {endpoint.call_buffer(), length});
-  reply_ = {endpoint.call_buffer(), length};
   lh_release(&channel.in, line);
+  MessageBody body;
+  if (!SplitMessage(answer.flags, {endpoint.call_buffer(), length}, &body)) {
+    return absl::InternalError("the NIC's answer breaks the contract");
+  }
+  reply_ = body.bytes;
+  reply_metadata_ = body.metadata;
   if (answer.code == 0) return absl::OkStatus();
   const absl::string_view text(reinterpret_cast<const char*>(reply_.data()),
                                reply_.size());

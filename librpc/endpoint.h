@@ -21,11 +21,9 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "librpc/device.h"
+#include "librpc/message_body.h"
 
 namespace lauberhorn {
-
-// The most that a message can carry until large ones are: a packet's payload.
-inline constexpr std::size_t kMaxMessage = 1392;
 
 class Endpoint {
  public:

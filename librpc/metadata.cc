@@ -21,10 +21,10 @@ bool AppendMetadata(const MetadataEntry& entry, std::string* metadata) {
   const std::size_t key = entry.key.size();
   const std::size_t value = entry.value.size();
   if (key == 0 || key > kMaxKey || value > kMaxValue) return false;
-  const std::uint8_t header[kHeader] = {
-      entry.trailing ? kTrailing : kInitial, static_cast<std::uint8_t>(key),
-      static_cast<std::uint8_t>(value & 0xff),
-      static_cast<std::uint8_t>(value >> 8)};
+  const std::uint8_t header[kHeader] = {entry.trailing ? kTrailing : kInitial,
+                                        static_cast<std::uint8_t>(key),
+                                        static_cast<std::uint8_t>(value & 0xff),
+                                        static_cast<std::uint8_t>(value >> 8)};
   metadata->append(reinterpret_cast<const char*>(header), kHeader);
   metadata->append(entry.key.data(), key);
   metadata->append(entry.value.data(), value);

@@ -42,11 +42,11 @@ TEST(MetadataTest, IsReadAsItWasWritten) {
       AppendMetadata({"some-bin", std::string("\0\xff\n", 3)}, &metadata));
   EXPECT_TRUE(AppendMetadata({long_key, long_value}, &metadata));
   bool complete = false;
-  EXPECT_THAT(Read(metadata, &complete),
-              ::testing::ElementsAre("key=value", "key=again", "empty=",
-                                     "~end=value",
-                                     std::string("some-bin=\0\xff\n", 12),
-                                     long_key + "=" + long_value));
+  EXPECT_THAT(
+      Read(metadata, &complete),
+      ::testing::ElementsAre("key=value", "key=again", "empty=", "~end=value",
+                             std::string("some-bin=\0\xff\n", 12),
+                             long_key + "=" + long_value));
   EXPECT_TRUE(complete);
 }
 

@@ -29,6 +29,10 @@ void RunHandler(const MethodRows& methods, ArrivedCall& call) {
     return call.Fail(absl::StatusCode::kInternal,
                      "the NIC named a method that this process has not");
   }
+  if (!call.good()) {
+    return call.Fail(absl::StatusCode::kInternal,
+                     "the NIC's message breaks the contract");
+  }
   try {
     row->thunk(row->service, call);
   } catch (const std::exception& error) {

@@ -6,11 +6,51 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace grpc {
 inline namespace lh_v1 {
 
-void ClientContext::BeginCall() {
+void ClientContext::AddMetadata(const std::string& meta_key,
+                                const std::string& meta_value) {
+  if (metadata_ == nullptr) metadata_ = std::make_unique<internal::Metadata>();
+  metadata_->Add(meta_key, meta_value, /*trailing=*/false);
+}
+
+const std::multimap<string_ref, string_ref>&
+ClientContext::GetServerInitialMetadata() const {
+  return metadata_ == nullptr ? internal::Metadata::Nothing()
+                              : metadata_->initial();
+}
+
+const std::multimap<string_ref, string_ref>&
+ClientContext::GetServerTrailingMetadata() const {
+  return metadata_ == nullptr ? internal::Metadata::Nothing()
+                              : metadata_->trailing();
+}
+
+absl::Span<const std::uint8_t> ClientContext::MetadataToSend() const {
+  if (metadata_ == nullptr) return {};
+  return metadata_->bytes();
+}
+
+Status ClientContext::Receive(absl::Span<const std::uint8_t> metadata,
+                              Status status) {
+  if (metadata_ == nullptr) metadata_ = std::make_unique<internal::Metadata>();
+  if (!metadata_->ReceiveCopy(metadata)) {
+    return Status(StatusCode::INTERNAL,
+                  "the metadata of the server's answer is malformed");
+  }
+  const internal::MetadataMap& trailing = metadata_->trailing();
+  const auto details = trailing.find(internal::kErrorDetailsKey);
+  if (status.ok() || details == trailing.end()) return status;
+  return Status(status.error_code(), status.error_message(),
+                std::string(details->second.begin(), details->second.end()));
+}
+
+absl::Status ClientContext::BeginCall() {
   if (used_) {
     std::fputs(
         "grpc::ClientContext: used for a second call; make a new one for each "
@@ -19,6 +59,7 @@ void ClientContext::BeginCall() {
     std::abort();
   }
   used_ = true;
+  return metadata_ == nullptr ? absl::OkStatus() : metadata_->status();
 }
 
 }  // namespace lh_v1

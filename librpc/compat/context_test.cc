@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <latch>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -22,7 +23,13 @@
 
 namespace {
 
+using ::testing::_;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::NotNull;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 // Whatever hangs is ended by this and fails the test.
 std::chrono::system_clock::time_point Patience() {
@@ -167,6 +174,96 @@ TEST_F(ContextTest, AHandlerMayCancelItsCall) {
   grpc::ClientContext next;
   next.set_deadline(Patience());
   EXPECT_TRUE(Say(next).ok());
+}
+
+TEST_F(ContextTest, MetadataGoesBothWays) {
+  const std::string bytes("\0\n\xff", 3);
+  std::multimap<std::string, std::string> seen;
+  service_.say = [&](grpc::ServerContext* context) {
+    for (const auto& [key, value] : context->client_metadata()) {
+      seen.emplace(std::string(key.begin(), key.end()),
+                   std::string(value.begin(), value.end()));
+    }
+    context->AddInitialMetadata("served-by", "this test");
+    context->AddTrailingMetadata("cost", "7");
+    context->AddTrailingMetadata("cost-bin", bytes);
+    return grpc::Status::OK;
+  };
+  context_.AddMetadata("tenant", "blue");
+  context_.AddMetadata("tenant", "green");
+  context_.AddMetadata("some-bin", bytes);
+  ASSERT_TRUE(Say(context_).ok());
+  EXPECT_THAT(seen, UnorderedElementsAre(
+                        Pair("tenant", "blue"), Pair("tenant", "green"),
+                        Pair("some-bin", bytes), Pair("user-agent", _)));
+  EXPECT_THAT(context_.GetServerInitialMetadata(),
+              ElementsAre(Pair("served-by", "this test")));
+  EXPECT_THAT(context_.GetServerTrailingMetadata(),
+              ElementsAre(Pair("cost", "7"), Pair("cost-bin", bytes)));
+}
+
+TEST_F(ContextTest, WithoutMetadataThereIsNone) {
+  ASSERT_TRUE(Say(context_).ok());
+  EXPECT_TRUE(context_.GetServerInitialMetadata().empty());
+  EXPECT_TRUE(context_.GetServerTrailingMetadata().empty());
+}
+
+TEST_F(ContextTest, AnErrorBringsDetailsAndMetadata) {
+  const std::string details("\0\xff", 2);
+  service_.say = [&](grpc::ServerContext* context) {
+    context->AddInitialMetadata("served-by", "this test");
+    return grpc::Status(grpc::StatusCode::ABORTED, "why", details);
+  };
+  const grpc::Status status = Say(context_);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(status.error_message(), "why");
+  EXPECT_EQ(status.error_details(), details);
+  EXPECT_THAT(context_.GetServerInitialMetadata(),
+              ElementsAre(Pair("served-by", "this test")));
+}
+
+TEST_F(ContextTest, MetadataThatIsTooLargeIsRefusedWithTheSizes) {
+  const std::string value(1400, 'v');
+  grpc::ClientContext asking;
+  asking.set_deadline(Patience());
+  asking.AddMetadata("key", value);
+  const grpc::Status refused = Say(asking);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(),
+              AllOf(HasSubstr("1407"), HasSubstr("1388")));
+
+  service_.say = [&](grpc::ServerContext* context) {
+    context->AddTrailingMetadata("key", value);
+    return grpc::Status(grpc::StatusCode::ABORTED, "its reason");
+  };
+  const grpc::Status failed = Say(context_);
+  EXPECT_EQ(failed.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(failed.error_message(),
+              AllOf(HasSubstr("1407"), HasSubstr("its reason")));
+}
+
+// A call with its method's name and metadata, of every size around a packet's.
+TEST_F(ContextTest, MetadataOfEverySizeArrives) {
+  std::size_t seen = 0;
+  service_.say = [&](grpc::ServerContext* context) {
+    const auto found = context->client_metadata().find("key");
+    if (found == context->client_metadata().end()) return grpc::Status();
+    seen = found->second.size();
+    context->AddTrailingMetadata(
+        "key", std::string(found->second.begin(), found->second.end()));
+    return grpc::Status::OK;
+  };
+  for (const std::size_t size :
+       {0u, 1u, 60u, 80u, 1000u, 1379u, 1380u, 1381u}) {
+    grpc::ClientContext context;
+    context.set_deadline(Patience());
+    context.AddMetadata("key", std::string(size, 'v'));
+    const grpc::Status status = Say(context);
+    ASSERT_TRUE(status.ok()) << size << ": " << status.error_message();
+    EXPECT_EQ(seen, size);
+    EXPECT_EQ(context.GetServerTrailingMetadata().find("key")->second.size(),
+              size);
+  }
 }
 
 TEST_F(ContextTest, ShutdownWithADeadlineCancelsWhatRuns) {

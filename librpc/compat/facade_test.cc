@@ -9,8 +9,10 @@
 
 #include <chrono>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -204,6 +206,36 @@ TEST_F(FacadeTest, AMalformedReplyIsInternal) {
             "/echo.Echo/Say: the reply is no echo.Reply");
 }
 
+TEST_F(FacadeTest, MalformedMetadataOfAReplyIsInternal) {
+  FakeCore::Get().reply_metadata_instead = "no metadata";
+  const grpc::Status status = Say(*stub_, "hello");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_THAT(status.error_message(), HasSubstr("metadata"));
+}
+
+TEST_F(FacadeTest, MetadataThatMayNotBeSentIsNamedAndNotSent) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {"", "value"},
+      {"Upper", "value"},
+      {"with space", "value"},
+      {":path", "value"},
+      {"k\xc3\xa4", "value"},
+      {"key", "two\nlines"},
+      {"key", "\xc3\xa4"},
+      {"grpc-timeout", "1S"},
+      {std::string(256, 'k'), "value"}};
+  for (const auto& [key, value] : wrong) {
+    grpc::ClientContext context;
+    context.AddMetadata("good", "value");
+    context.AddMetadata(key, value);
+    context.AddMetadata("good", "again");
+    const grpc::Status status = stub_->Say(&context, request_, &reply_);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << key;
+    EXPECT_THAT(status.error_message(), HasSubstr("'" + key + "'"));
+  }
+  EXPECT_EQ(FakeCore::Get().connects, 0);
+}
+
 TEST_F(FacadeTest, AContextIsForOneCall) {
   grpc::ClientContext context;
   ASSERT_TRUE(stub_->Say(&context, request_, &reply_).ok());
@@ -264,6 +296,31 @@ TEST_F(FacadeTest, MistakesOfTheProgramGiveNoServer) {
   const std::string errors = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(errors, HasSubstr("'127.0.0.1:0' has null credentials"));
   EXPECT_THAT(errors, HasSubstr("RegisterService() was given null"));
+}
+
+TEST(StringRefTest, IsLikeGrpcs) {
+  const std::string text = "metadata";
+  const grpc::string_ref ref = text;
+  EXPECT_EQ(ref, "metadata");
+  EXPECT_NE(ref, "meta");
+  EXPECT_LT(grpc::string_ref("meta"), ref);
+  EXPECT_EQ(ref.size(), 8u);
+  EXPECT_EQ(std::string(ref.begin(), ref.end()), text);
+  EXPECT_EQ(std::string(ref.rbegin(), ref.rend()), "atadatem");
+  EXPECT_TRUE(ref.starts_with("meta"));
+  EXPECT_FALSE(ref.starts_with("metadata."));
+  EXPECT_TRUE(ref.ends_with("data"));
+  EXPECT_FALSE(ref.ends_with("no metadata"));
+  EXPECT_EQ(ref.find("data"), 4u);
+  EXPECT_EQ(ref.find('x'), grpc::string_ref::npos);
+  EXPECT_EQ(ref.substr(4), "data");
+  EXPECT_EQ(ref.substr(2, 3), "tad");
+  EXPECT_TRUE(ref.substr(100).empty());
+  EXPECT_TRUE(grpc::string_ref().empty());
+  EXPECT_EQ(ref.compare("nothing"), -1);
+  std::ostringstream out;
+  out << ref;
+  EXPECT_EQ(out.str(), text);
 }
 
 TEST(StatusTest, Values) {

@@ -8,16 +8,23 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "echo.grpc.pb.h"
+#include "lauberhorn/metadata.h"
 #include "librpc/compat/testing/fake_core.h"
 
 namespace {
 
 using ::lauberhorn::testing::FakeServerCall;
+using ::testing::_;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class EchoService final : public echo::Echo::Service {
  public:
@@ -25,9 +32,18 @@ class EchoService final : public echo::Echo::Service {
                    echo::Reply* reply) override {
     deadline = context->deadline();
     was_cancelled = context->IsCancelled();
+    metadata.clear();
+    for (const auto& [key, value] : context->client_metadata()) {
+      metadata.emplace(std::string(key.begin(), key.end()),
+                       std::string(value.begin(), value.end()));
+    }
+    if (!trailing.first.empty()) {
+      context->AddTrailingMetadata(trailing.first, trailing.second);
+    }
     if (request->throw_exception()) throw std::runtime_error("by request");
     if (request->fail_with() != 0) {
-      return {static_cast<grpc::StatusCode>(request->fail_with()), "failed"};
+      return {static_cast<grpc::StatusCode>(request->fail_with()), "failed",
+              details};
     }
     reply->set_text(request->text());
     reply->set_more(request->more());
@@ -36,7 +52,14 @@ class EchoService final : public echo::Echo::Service {
 
   std::chrono::system_clock::time_point deadline;
   bool was_cancelled = false;
+  std::multimap<std::string, std::string> metadata;
+  std::pair<std::string, std::string> trailing;  // to be sent
+  std::string details;
 };
+
+absl::Span<const std::uint8_t> Bytes(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 class HandlerTest : public ::testing::Test {
  protected:
@@ -125,6 +148,59 @@ TEST_F(HandlerTest, TheHandlerSeesDeadlineAndCancellation) {
   Run(other);
   EXPECT_EQ(service_.deadline, std::chrono::system_clock::time_point::max());
   EXPECT_FALSE(service_.was_cancelled);
+}
+
+TEST_F(HandlerTest, MalformedMetadataOfARequestIsInternal) {
+  const std::string metadata = "no metadata";
+  FakeServerCall call("");
+  call.set_metadata(Bytes(metadata));
+  Run(call);
+  EXPECT_TRUE(absl::IsInternal(call.status()));
+  EXPECT_THAT(std::string(call.status().message()), HasSubstr("metadata"));
+}
+
+TEST_F(HandlerTest, AHandlerSeesAtLeastWhoCalled) {
+  FakeServerCall without("");
+  Run(without);
+  EXPECT_THAT(service_.metadata, ElementsAre(Pair("user-agent", _)));
+
+  std::string metadata;
+  lauberhorn::AppendMetadata({"key", "value"}, &metadata);
+  FakeServerCall with("");
+  with.set_metadata(Bytes(metadata));
+  Run(with);
+  EXPECT_THAT(service_.metadata,
+              ElementsAre(Pair("key", "value"), Pair("user-agent", _)));
+
+  lauberhorn::AppendMetadata({"user-agent", "somebody"}, &metadata);
+  FakeServerCall of_somebody("");
+  of_somebody.set_metadata(Bytes(metadata));
+  Run(of_somebody);
+  EXPECT_THAT(service_.metadata, ElementsAre(Pair("key", "value"),
+                                             Pair("user-agent", "somebody")));
+}
+
+TEST_F(HandlerTest, MetadataThatAHandlerMayNotSendIsInternal) {
+  service_.trailing = {"Upper", "value"};
+  FakeServerCall call("");
+  Run(call);
+  EXPECT_TRUE(absl::IsInternal(call.status()));
+  EXPECT_THAT(std::string(call.status().message()), HasSubstr("'Upper'"));
+}
+
+TEST_F(HandlerTest, DetailsOfAnErrorAreTrailingMetadata) {
+  service_.details = std::string("\0\xff", 2);
+  request_.set_fail_with(grpc::StatusCode::ABORTED);
+  const std::string bytes = request_.SerializeAsString();
+  FakeServerCall call(bytes);
+  Run(call);
+  lauberhorn::MetadataReader reader(call.reply_metadata());
+  lauberhorn::MetadataEntry entry;
+  ASSERT_TRUE(reader.Next(&entry));
+  EXPECT_EQ(entry.key, "grpc-status-details-bin");
+  EXPECT_EQ(entry.value, service_.details);
+  EXPECT_TRUE(entry.trailing);
+  EXPECT_TRUE(reader.complete());
 }
 
 TEST_F(HandlerTest, AHandlerCanBeCalledAsAFunction) {

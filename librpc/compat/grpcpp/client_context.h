@@ -12,14 +12,23 @@
 //   grpc::Status status = stub->SayHello(&context, request, &reply);
 //
 // Thread-safety: belongs to one thread, but for TryCancel(). Blocking: never.
-// Allocation: none. Ownership: the caller's, and must outlive the call.
+// Allocation: only for metadata. Ownership: the caller's, and must outlive the
+// call.
 #ifndef GRPCPP_CLIENT_CONTEXT_H_
 #define GRPCPP_CLIENT_CONTEXT_H_
 
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
 
+#include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "grpcpp/support/config.h"
+#include "grpcpp/support/metadata.h"
 #include "grpcpp/support/status.h"
+#include "grpcpp/support/string_ref.h"
 #include "grpcpp/support/time.h"
 #include "lauberhorn/cancellation.h"
 #include "lauberhorn/client.h"
@@ -37,6 +46,21 @@ class ClientContext {
 
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
+
+  // ClientContext::AddMetadata()
+  //
+  // Sends `meta_value` under `meta_key` with the call; a key may be added more
+  // than once. grpcpp/support/metadata.h says what they may be: a call with
+  // others ends with INVALID_ARGUMENT and is not made.
+  void AddMetadata(const std::string& meta_key, const std::string& meta_value);
+
+  // ClientContext::GetServerInitialMetadata(), GetServerTrailingMetadata()
+  //
+  // What the server sent with its reply or error, after the call; good as long
+  // as the context.
+  const std::multimap<string_ref, string_ref>& GetServerInitialMetadata() const;
+  const std::multimap<string_ref, string_ref>& GetServerTrailingMetadata()
+      const;
 
   // ClientContext::set_deadline()
   //
@@ -77,11 +101,16 @@ class ClientContext {
  private:
   friend class internal::UnaryCaller;
 
-  // Ends the program with a clear message if there was a call before.
-  void BeginCall();
+  // Ends the program with a clear message if there was a call before. An error
+  // is the call's status.
+  absl::Status BeginCall();
+  absl::Span<const std::uint8_t> MetadataToSend() const;
+  // The call has ended like this, and brought metadata with it.
+  Status Receive(absl::Span<const std::uint8_t> metadata, Status status);
 
   lauberhorn::Cancellation cancellation_;
   lauberhorn::CallOptions options_;
+  std::unique_ptr<internal::Metadata> metadata_;  // if there is any
   bool used_ = false;
 };
 

@@ -4,7 +4,7 @@
 // File: grpcpp/grpcpp.h
 //
 // The gRPC-compatible API: blocking unary calls, with the names and headers of
-// gRPC C++ 1.51. What does not work yet (streams, metadata, completion queues,
+// gRPC C++ 1.51. What does not work yet (streams, completion queues,
 // callbacks, secure credentials) is not declared, so that it fails to compile
 // rather than to work.
 //

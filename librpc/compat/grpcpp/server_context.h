@@ -18,10 +18,18 @@
 #define GRPCPP_SERVER_CONTEXT_H_
 
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "grpcpp/support/config.h"
+#include "grpcpp/support/metadata.h"
 #include "grpcpp/support/status.h"
+#include "grpcpp/support/string_ref.h"
 #include "grpcpp/support/time.h"
 #include "lauberhorn/server_call.h"
 
@@ -29,19 +37,32 @@ namespace grpc {
 inline namespace lh_v1 {
 namespace internal {
 class UnaryHandler;
-}
+}  // namespace internal
 
-class ServerContext {
+// What the contexts of all kinds of handlers have.
+class ServerContextBase {
  public:
-  // ServerContext::ServerContext()
-  //
-  // Of no call: never cancelled and without a deadline. For tests that call a
-  // handler as a function.
-  ServerContext() = default;
-  ~ServerContext() = default;
+  virtual ~ServerContextBase() = default;
 
-  ServerContext(const ServerContext&) = delete;
-  ServerContext& operator=(const ServerContext&) = delete;
+  ServerContextBase(const ServerContextBase&) = delete;
+  ServerContextBase& operator=(const ServerContextBase&) = delete;
+
+  // ServerContext::client_metadata()
+  //
+  // What the client sent with the call, "user-agent" at least; good until the
+  // handler returns.
+  const std::multimap<string_ref, string_ref>& client_metadata() const {
+    return client_metadata_ == nullptr ? NoClientMetadata() : *client_metadata_;
+  }
+
+  // ServerContext::AddInitialMetadata(), AddTrailingMetadata()
+  //
+  // Sends a value under a key with the reply or error: before it, or after it,
+  // as the client sees it. From the handler's thread.
+  // grpcpp/support/metadata.h says what they may be: with others the call ends
+  // with INTERNAL, whatever the handler returns.
+  void AddInitialMetadata(const std::string& key, const std::string& value);
+  void AddTrailingMetadata(const std::string& key, const std::string& value);
 
   // ServerContext::deadline()
   //
@@ -69,12 +90,46 @@ class ServerContext {
     if (call_ != nullptr) call_->Cancel();
   }
 
+ protected:
+  ServerContextBase() = default;
+  explicit ServerContextBase(lauberhorn::ServerCall& call) : call_(&call) {}
+
  private:
   friend class internal::UnaryHandler;
 
-  explicit ServerContext(lauberhorn::ServerCall& call) : call_(&call) {}
+  static const std::multimap<string_ref, string_ref>& NoClientMetadata();
+
+  // Reads what came with the call. False if that is malformed.
+  bool Receive() {
+    return call_->metadata().empty() || Receive(call_->metadata());
+  }
+  bool Receive(absl::Span<const std::uint8_t> metadata);
+  void Add(const std::string& key, const std::string& value, bool trailing);
+  bool has_metadata() const { return metadata_ != nullptr; }
+
+  // For who answers: adds the status's details, and says what to send.
+  // INTERNAL if the handler added what may not be sent.
+  absl::Status FinishMetadata(const std::string& error_details,
+                              absl::Span<const std::uint8_t>* metadata);
 
   lauberhorn::ServerCall* const call_ = nullptr;
+  std::unique_ptr<internal::Metadata> metadata_;  // if there is any
+  const std::multimap<string_ref, string_ref>* client_metadata_ = nullptr;
+};
+
+class ServerContext : public ServerContextBase {
+ public:
+  // ServerContext::ServerContext()
+  //
+  // Of no call: never cancelled and without a deadline. For tests that call a
+  // handler as a function.
+  ServerContext() = default;
+  ~ServerContext() override = default;
+
+ private:
+  friend class internal::UnaryHandler;
+
+  using ServerContextBase::ServerContextBase;
 };
 
 }  // namespace lh_v1

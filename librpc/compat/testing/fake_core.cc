@@ -119,14 +119,21 @@ class FakeServer final : public Server {
 struct Buffers {
   std::array<std::uint8_t, kLargestMessage> request;
   std::size_t request_size = 0;
+  std::array<std::uint8_t, kLargestMessage> metadata;
+  std::size_t metadata_size = 0;
   bool refused = false;
   std::array<std::uint8_t, kLargestMessage> reply;
+  std::array<std::uint8_t, kLargestMessage> reply_metadata;
 };
 
 thread_local std::array<Buffers, 4> buffers_of_thread;
 thread_local std::size_t depth = 0;
 
 Buffers& Current() { return buffers_of_thread[depth - 1]; }
+
+absl::Span<const std::uint8_t> Bytes(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 }  // namespace
 
@@ -168,9 +175,14 @@ UnaryCall::UnaryCall(Client& client, absl::string_view name, std::uint64_t id)
 
 UnaryCall::~UnaryCall() { --depth; }
 
-std::uint8_t* UnaryCall::ReserveRequest(std::size_t size) {
-  Current().refused = size > kLargestMessage;
+std::uint8_t* UnaryCall::ReserveRequest(
+    std::size_t size, absl::Span<const std::uint8_t> metadata) {
+  Current().refused = size + metadata.size() > kLargestMessage;
   Current().request_size = size;
+  if (!Current().refused) {
+    Current().metadata_size = metadata.size();
+    std::copy(metadata.begin(), metadata.end(), Current().metadata.begin());
+  }
   return Current().refused ? nullptr : Current().request.data();
 }
 
@@ -206,14 +218,18 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   FakeServerCall call(
       absl::MakeSpan(buffers.request.data(), buffers.request_size));
   call.set_deadline(options.deadline);
+  call.set_metadata(
+      absl::MakeSpan(buffers.metadata.data(), buffers.metadata_size));
   server->Run(name_, id_, call);
+  const absl::Span<const std::uint8_t> metadata =
+      core.reply_metadata_instead.empty() ? call.reply_metadata()
+                                          : Bytes(core.reply_metadata_instead);
+  std::copy(metadata.begin(), metadata.end(), buffers.reply_metadata.begin());
+  reply_metadata_ =
+      absl::MakeSpan(buffers.reply_metadata.data(), metadata.size());
   if (!call.status().ok()) return call.status();
   const absl::Span<const std::uint8_t> reply =
-      core.reply_instead.empty()
-          ? call.reply()
-          : absl::MakeSpan(reinterpret_cast<const std::uint8_t*>(
-                               core.reply_instead.data()),
-                           core.reply_instead.size());
+      core.reply_instead.empty() ? call.reply() : Bytes(core.reply_instead);
   std::copy(reply.begin(), reply.end(), buffers.reply.begin());
   reply_ = absl::MakeSpan(buffers.reply.data(), reply.size());
   return absl::OkStatus();
@@ -226,19 +242,25 @@ FakeCore& FakeCore::Get() {
   return core;
 }
 
-std::uint8_t* FakeServerCall::ReserveReply(std::size_t size) {
-  if (size > kLargestMessage) {
+std::uint8_t* FakeServerCall::ReserveReply(
+    std::size_t size, absl::Span<const std::uint8_t> metadata) {
+  if (size + metadata.size() > kLargestMessage) {
     Fail(absl::StatusCode::kResourceExhausted, "the reply is too large");
     return nullptr;
   }
+  reply_metadata_size_ = metadata.size();
+  std::copy(metadata.begin(), metadata.end(), reply_metadata_.begin());
   size_ = size;
   return buffer_.data();
 }
 
 void FakeServerCall::Reply() { ++answers_; }
 
-void FakeServerCall::Fail(absl::StatusCode code, absl::string_view message) {
+void FakeServerCall::Fail(absl::StatusCode code, absl::string_view message,
+                          absl::Span<const std::uint8_t> metadata) {
   ++answers_;
+  reply_metadata_size_ = metadata.size();
+  std::copy(metadata.begin(), metadata.end(), reply_metadata_.begin());
   status_ = absl::Status(code, message);
 }
 

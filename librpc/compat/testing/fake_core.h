@@ -38,15 +38,23 @@ class FakeServerCall final : public ServerCall {
                  request.size()) {}
 
   absl::Span<const std::uint8_t> request() const override { return request_; }
+  absl::Span<const std::uint8_t> metadata() const override { return metadata_; }
   absl::Time deadline() const override { return deadline_; }
   bool IsCancelled() const override { return is_cancelled_; }
   void Cancel() override { is_cancelled_ = true; }
-  std::uint8_t* ReserveReply(std::size_t size) override;
+  using ServerCall::ReserveReply;
+  std::uint8_t* ReserveReply(std::size_t size,
+                             absl::Span<const std::uint8_t> metadata) override;
   void Reply() override;
-  void Fail(absl::StatusCode code, absl::string_view message) override;
+  using ServerCall::Fail;
+  void Fail(absl::StatusCode code, absl::string_view message,
+            absl::Span<const std::uint8_t> metadata) override;
 
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
   void set_cancelled(bool is_cancelled) { is_cancelled_ = is_cancelled; }
+  void set_metadata(absl::Span<const std::uint8_t> metadata) {
+    metadata_ = metadata;
+  }
 
   // How often the call was answered; must end as 1.
   int answers() const { return answers_; }
@@ -54,18 +62,25 @@ class FakeServerCall final : public ServerCall {
   absl::Span<const std::uint8_t> reply() const {
     return absl::MakeSpan(buffer_.data(), size_);
   }
+  // What came with the reply or the error.
+  absl::Span<const std::uint8_t> reply_metadata() const {
+    return absl::MakeSpan(reply_metadata_.data(), reply_metadata_size_);
+  }
   std::string reply_text() const {
     return std::string(buffer_.begin(), buffer_.begin() + size_);
   }
 
  private:
   absl::Span<const std::uint8_t> request_;
+  absl::Span<const std::uint8_t> metadata_;
   absl::Time deadline_ = absl::InfiniteFuture();
   bool is_cancelled_ = false;
   int answers_ = 0;
   absl::Status status_;
   std::size_t size_ = 0;
   std::array<std::uint8_t, kLargestMessage> buffer_;
+  std::size_t reply_metadata_size_ = 0;
+  std::array<std::uint8_t, kLargestMessage> reply_metadata_;
 };
 
 // What the fake does and what was asked of it.
@@ -74,6 +89,8 @@ struct FakeCore {
   std::vector<absl::Status> connect_errors;
   // What the next replies are replaced by, if not empty.
   std::string reply_instead;
+  // What the metadata of the next replies is replaced by, if not empty.
+  std::string reply_metadata_instead;
   // How often a client was made, and the options of the last call.
   int connects = 0;
   CallOptions last_options;

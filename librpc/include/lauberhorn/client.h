@@ -90,23 +90,32 @@ class UnaryCall {
   //
   // Where to write the `size` bytes of the request. Null if the call cannot be
   // made, for example because they do not fit into a packet; Run() says why.
-  std::uint8_t* ReserveRequest(std::size_t size);
+  // `metadata` (lauberhorn/metadata.h) goes with them, and is copied.
+  std::uint8_t* ReserveRequest(std::size_t size,
+                               absl::Span<const std::uint8_t> metadata = {});
 
   // UnaryCall::Run()
   //
   // Sends the request and waits for the answer. The status is the server's, or
   // DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE (after all of which the call may
-  // have run),
-  // RESOURCE_EXHAUSTED (a message too large, or no endpoint for this thread),
-  // INVALID_ARGUMENT (the name is too long, or another method that this process
-  // calls has the same id),
-  // FAILED_PRECONDITION (another call of this thread is under way).
+  // have run), RESOURCE_EXHAUSTED (a message too large, or no endpoint for this
+  // thread), INVALID_ARGUMENT (the name is too long, or another method that
+  // this process calls has the same id), FAILED_PRECONDITION (another call of
+  // this thread is under way).
   absl::Status Run(const CallOptions& options);
 
   // UnaryCall::reply()
   //
   // The bytes of the reply, if Run() returned OK.
   absl::Span<const std::uint8_t> reply() const { return reply_; }
+
+  // UnaryCall::reply_metadata()
+  //
+  // What came with the reply, or with the server's error. May be anything: read
+  // it with a MetadataReader. Empty if there is none.
+  absl::Span<const std::uint8_t> reply_metadata() const {
+    return reply_metadata_;
+  }
 
  private:
   Client& client_;
@@ -116,8 +125,10 @@ class UnaryCall {
   bool ran_ = false;
   std::size_t request_size_ = 0;
   std::uint8_t* request_ = nullptr;
+  std::uint8_t flags_ = 0;  // of its message
   absl::Status refused_;
   absl::Span<const std::uint8_t> reply_;
+  absl::Span<const std::uint8_t> reply_metadata_;
 };
 
 }  // namespace lauberhorn

@@ -48,6 +48,12 @@ class ServerCall {
   // The bytes of the request, at most a packet's.
   virtual absl::Span<const std::uint8_t> request() const = 0;
 
+  // ServerCall::metadata()
+  //
+  // What came with the request. May be anything: read it with a MetadataReader
+  // (lauberhorn/metadata.h). Empty if there is none; good as long as request().
+  virtual absl::Span<const std::uint8_t> metadata() const = 0;
+
   // ServerCall::deadline()
   //
   // When the caller gives up, on this machine's clock; absl::InfiniteFuture()
@@ -73,7 +79,12 @@ class ServerCall {
   //
   // Where to write the `size` bytes of the reply. Null if they do not fit into
   // a packet: then the call has been answered with RESOURCE_EXHAUSTED.
-  virtual std::uint8_t* ReserveReply(std::size_t size) = 0;
+  // `metadata` goes with them, and is copied.
+  virtual std::uint8_t* ReserveReply(
+      std::size_t size, absl::Span<const std::uint8_t> metadata) = 0;
+  std::uint8_t* ReserveReply(std::size_t size) {
+    return ReserveReply(size, {});
+  }
 
   // ServerCall::Reply()
   //
@@ -85,7 +96,13 @@ class ServerCall {
   // ServerCall::Fail()
   //
   // Answers with an error; a `message` longer than a packet holds is cut.
-  virtual void Fail(absl::StatusCode code, absl::string_view message) = 0;
+  // `metadata` goes with it; if there is no room for that, the error becomes
+  // RESOURCE_EXHAUSTED.
+  virtual void Fail(absl::StatusCode code, absl::string_view message,
+                    absl::Span<const std::uint8_t> metadata) = 0;
+  void Fail(absl::StatusCode code, absl::string_view message) {
+    Fail(code, message, {});
+  }
 
  protected:
   ServerCall() = default;

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,23 +41,28 @@ class UnaryCaller {
                      ClientContext* context,
                      const protobuf::MessageLite& request,
                      protobuf::MessageLite* reply) {
-    context->BeginCall();
+    const absl::Status begun = context->BeginCall();
+    if (!begun.ok()) return ToStatus(begun);
     const absl::StatusOr<lauberhorn::Client*> client =
         channel->Connect(context->options_);
     if (!client.ok()) return ToStatus(client.status());
     lauberhorn::UnaryCall call(**client, method.full_name(), method.id());
-    std::uint8_t* to = call.ReserveRequest(request.ByteSizeLong());
+    std::uint8_t* to =
+        call.ReserveRequest(request.ByteSizeLong(), context->MetadataToSend());
     // Without a place for the request, Run() says why there is none.
     if (to != nullptr) request.SerializeWithCachedSizesToArray(to);
-    const absl::Status status = call.Run(context->options_);
-    if (!status.ok()) return ToStatus(status);
+    Status status = ToStatus(call.Run(context->options_));
+    if (!call.reply_metadata().empty()) {
+      status = context->Receive(call.reply_metadata(), std::move(status));
+    }
+    if (!status.ok()) return status;
     const absl::Span<const std::uint8_t> bytes = call.reply();
     if (!reply->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       return Status(StatusCode::INTERNAL, std::string(method.name()) +
                                               ": the reply is no " +
                                               reply->GetTypeName());
     }
-    return Status();
+    return status;
   }
 };
 

@@ -47,11 +47,15 @@ class UnaryHandler {
     if (!Parse(call, &request)) return;
     Reply reply;
     ServerContext context(call);
+    if (!context.Receive()) {
+      return call.Fail(absl::StatusCode::kInternal,
+                       "the metadata of the request is malformed");
+    }
     const Status status = CatchAll([&] {
       return (static_cast<Service*>(service)->*kHandler)(&context, &request,
                                                          &reply);
     });
-    Answer(call, status, reply);
+    Answer(call, context, status, reply);
   }
 
  private:
@@ -80,13 +84,21 @@ class UnaryHandler {
     return false;
   }
 
-  static void Answer(lauberhorn::ServerCall& call, const Status& status,
-                     const protobuf::MessageLite& reply) {
-    if (!status.ok()) {
-      call.Fail(ToNativeCode(status.error_code()), status.error_message());
-      return;
+  static void Answer(lauberhorn::ServerCall& call, ServerContext& context,
+                     const Status& status, const protobuf::MessageLite& reply) {
+    absl::Span<const std::uint8_t> metadata;
+    if (context.has_metadata() || !status.ok()) {
+      const absl::Status finished = context.FinishMetadata(
+          status.ok() ? std::string() : status.error_details(), &metadata);
+      if (!finished.ok()) {
+        return call.Fail(finished.code(), finished.message());
+      }
     }
-    std::uint8_t* to = call.ReserveReply(reply.ByteSizeLong());
+    if (!status.ok()) {
+      return call.Fail(ToNativeCode(status.error_code()),
+                       status.error_message(), metadata);
+    }
+    std::uint8_t* to = call.ReserveReply(reply.ByteSizeLong(), metadata);
     if (to == nullptr) return;  // too large: already answered
     reply.SerializeWithCachedSizesToArray(to);
     call.Reply();

@@ -41,8 +41,8 @@ class Status {
 
   // Status::Status()
   //
-  // Also with details in a form that programs read. Calls do not carry details
-  // yet: those that a handler returns stay in the server.
+  // Also with details in a form that programs read: any bytes, which the caller
+  // gets, too.
   Status(StatusCode code, const std::string& error_message,
          const std::string& error_details)
       : code_(code),

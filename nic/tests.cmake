@@ -35,6 +35,7 @@ foreach(
         origins
         packet
         region
+        replay
         server_table
         server_transport
         slot_pool

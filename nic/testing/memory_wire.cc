@@ -151,8 +151,11 @@ MemoryNetwork::MemoryWire* MemoryNetwork::Find(const Address& to) const {
 void MemoryNetwork::Send(const Address& inside, const Address& to,
                          absl::Span<const std::uint8_t> bytes) {
   const auto translated = outside_.find(inside);
-  const Address& from =
-      translated == outside_.end() ? inside : translated->second;
+  Forge(translated == outside_.end() ? inside : translated->second, to, bytes);
+}
+
+void MemoryNetwork::Forge(const Address& from, const Address& to,
+                          absl::Span<const std::uint8_t> bytes) {
   ++totals_.sent;
   if ((filter_ && !filter_(from, to, bytes)) || Chance(faults_.loss)) {
     ++totals_.lost;

@@ -78,6 +78,10 @@ class MemoryNetwork {
   // more: what a NAT does that forgets.
   void Translate(const Address& inside, const Address& outside);
 
+  // A packet that somebody sends in the name of `from`.
+  void Forge(const Address& from, const Address& to,
+             absl::Span<const std::uint8_t> bytes);
+
   // It is `now`: what arrives until then can be received. Without delays
   // packets can be received as soon as they were sent.
   void Advance(Nanos now);

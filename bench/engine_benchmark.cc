@@ -131,7 +131,7 @@ bool Answer(lh_channel& serve) {
   return true;
 }
 
-void BM_Call(benchmark::State& state) {
+void Call(benchmark::State& state) {
   Rig rig;
   CallWire& wire = rig.wire();
   lh_channel& serve = rig.serve().channel();
@@ -152,13 +152,13 @@ void BM_Call(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Call);
+BENCHMARK(Call);
 
-void BM_IdleTurn(benchmark::State& state) {
+void IdleTurn(benchmark::State& state) {
   Rig rig;
   for (auto _ : state) rig.Poll();
 }
-BENCHMARK(BM_IdleTurn);
+BENCHMARK(IdleTurn);
 
 }  // namespace
 }  // namespace lauberhorn::bench

@@ -23,8 +23,8 @@ constexpr int kBatch = 1000;
 void Between(benchmark::State& state, void (Floor::*host)(int),
              void (Floor::*partner)(int)) {
   // Before this thread is pinned, for all runs.
-  static const bool both = MayRunOn(0) && MayRunOn(1);
-  if (!both || !Pin(0)) {
+  static const bool kBoth = MayRunOn(0) && MayRunOn(1);
+  if (!kBoth || !Pin(0)) {
     state.SkipWithError("needs CPU 0 and CPU 1, and may not run on both");
     return;
   }

@@ -61,7 +61,7 @@ class Server final : private nic::ServerTransport::Handler {
   CallWire wire_;
 };
 
-void BM_SessionCall(benchmark::State& state) {
+void SessionCall(benchmark::State& state) {
   Server server;
   CallWire& wire = server.wire();
   const std::uint8_t request[CallWire::kMaxRequest] = {};
@@ -79,7 +79,7 @@ void BM_SessionCall(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_SessionCall);
+BENCHMARK(SessionCall);
 
 }  // namespace
 }  // namespace lauberhorn::bench

@@ -109,7 +109,7 @@ class ReplayTest : public ::testing::Test {
                               .method = 1,
                               .deadline = kNever,
                               .wait_for_ready = false,
-                              .payload = Bytes(std::to_string(call))},
+                              .body = Bytes(std::to_string(call))},
                              now_);
     Settle();
   }

@@ -494,6 +494,15 @@ TEST_F(RpcTest, APortIsListenedOnOnce) {
   EXPECT_THAT(status.message(), HasSubstr(server_.target()));
 }
 
+TEST_F(RpcTest, AServerThatIsNotThereIsMissedAtOnce) {
+  EXPECT_EQ(*Call("Name", ""), "one");
+  server_.server->Shutdown();
+  const absl::Status status = Call("Name", "").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("nobody listens at"),
+                                      HasSubstr("is the server running?")));
+}
+
 TEST_F(RpcTest, ARestartedServerIsCalledAgain) {
   EXPECT_EQ(*Call("Name", ""), "one");
   server_.server->Shutdown();

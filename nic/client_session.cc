@@ -21,6 +21,10 @@ namespace {
 constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
 constexpr std::uint32_t kOpenings = 6;
 
+// So often the network must have said that nobody listens there: one may be of
+// the server's last life, or forged.
+constexpr std::uint32_t kRefusedOpenings = 2;
+
 }  // namespace
 
 absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
@@ -87,7 +91,7 @@ void ClientTransport::SendClose(const Peer& peer) {
 void ClientTransport::StartOpening(std::uint32_t index, Nanos now) {
   Peer& peer = peers_[index];
   peer.number = ++sessions_ << 16 | index;
-  peer.attempts = 0;
+  peer.attempts = peer.refusals = 0;
   peer.open = {};
   peer.open.client = incarnation_;
   peer.open.number = peer.number;
@@ -107,21 +111,25 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
               now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
 
+void ClientTransport::FailImpatient(Peer& peer, absl::string_view why) {
+  const std::string text = absl::StrCat(why, " ", peer.address.ToString(),
+                                        "; is the server running?");
+  for (std::uint32_t at = peer.first; at != kNone;) {
+    const std::uint32_t call = at;
+    at = calls_[call].next;
+    if (!calls_[call].wait_for_ready) {
+      Fail(call, absl::StatusCode::kUnavailable, text);
+    }
+  }
+}
+
 void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   Peer& peer = peers_[index];
   ++peer.attempts;
-  if (peer.attempts == kOpenings) counters_.sessions_failed.Add();
-  if (peer.attempts >= kOpenings) {
-    const std::string why = absl::StrCat(
-        "no answer from ", peer.address.ToString(), "; is the server running?");
-    for (std::uint32_t at = peer.first; at != kNone;) {
-      const std::uint32_t call = at;
-      at = calls_[call].next;
-      if (!calls_[call].wait_for_ready) {
-        Fail(call, absl::StatusCode::kUnavailable, why);
-      }
-    }
+  if (peer.attempts == kOpenings && peer.refusals < kRefusedOpenings) {
+    counters_.sessions_failed.Add();
   }
+  if (peer.attempts >= kOpenings) FailImpatient(peer, "no answer from");
   if (peer.first == kNone) {
     peer.state = kClosed;
     return;
@@ -130,6 +138,21 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   peer.state = kHello;
   counters_.retransmissions.Add();
   SendOpening(index, now);
+}
+
+void ClientTransport::OnUnreachable(const Address& address) {
+  counters_.unreachable_heard.Add();
+  for (std::uint32_t index = 0; index < peers_.size(); ++index) {
+    Peer& peer = peers_[index];
+    // Who has sent a cookie is there.
+    if (peer.state != kHello || !(peer.address == address)) continue;
+    if (++peer.refusals < kRefusedOpenings) continue;
+    if (peer.refusals == kRefusedOpenings) counters_.sessions_failed.Add();
+    FailImpatient(peer, "nobody listens at");
+    if (peer.first != kNone) continue;
+    peer.state = kClosed;
+    timers_.Clear(PeerTimer(index));
+  }
 }
 
 ClientTransport::Peer* ClientTransport::FindOpening(const Packet& packet,

@@ -96,6 +96,10 @@ class ClientTransport {
 
   void OnPacket(const Packet& packet, const Address& from, Nanos now);
 
+  // The network says that nobody listens at this address. Believed twice, and
+  // only while a session is opened: anybody can say so.
+  void OnUnreachable(const Address& address);
+
   // What is due by `now`: sends again, gives up. Next() says when to come back.
   void Expire(Nanos now);
   Nanos Next() const { return timers_.Next(); }
@@ -139,8 +143,9 @@ class ClientTransport {
     lh_open open;  // with the cookie, while it is opened
     Nanos active;
     std::uint32_t generation;
-    std::uint32_t attempts;
-    std::uint32_t first;  // pending calls
+    std::uint32_t attempts;  // to open the session
+    std::uint32_t refusals;  // of these, as the network says
+    std::uint32_t first;     // pending calls
     std::uint32_t last;
     std::uint32_t in_flight;
     PeerState state;
@@ -170,6 +175,8 @@ class ClientTransport {
   void StartOpening(std::uint32_t index, Nanos now);
   void SendOpening(std::uint32_t index, Nanos now);
   void OnOpeningTimer(std::uint32_t index, Nanos now);
+  // Ends the calls that do not want to wait for the server to be there.
+  void FailImpatient(Peer& peer, absl::string_view why);
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);

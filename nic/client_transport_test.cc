@@ -231,6 +231,57 @@ TEST_F(ClientTransportTest, WhoWaitsForReadyIsTriedOnOnceASecond) {
   ExpectEnded(2, 1, kOk, "at last");
 }
 
+TEST_F(ClientTransportTest, AServerThatTheNetworkKnowsToBeGoneEndsCallsAtOnce) {
+  const auto hear = [&](const Address& of) {
+    client_.transport().OnUnreachable(of);
+  };
+  hear(server_.address());  // of a time before
+  Call(1);
+  Call(2, kNever, true);
+  hear(other_.address());
+  hear(server_.address());
+  EXPECT_TRUE(client_.ended.empty()) << "one may be wrong";
+  hear(server_.address());
+  ASSERT_EQ(client_.ended.size(), 1u);
+  ExpectEnded(0, 1, kUnavailable, "nobody listens at 10.0.0.1:100");
+  ExpectEnded(0, 1, kUnavailable, "is the server running?");
+  // Who waits is tried on, and who does not, ends at the next word.
+  Call(3);
+  EXPECT_EQ(client_.ended.size(), 1u);
+  hear(server_.address());
+  ExpectEnded(1, 3, kUnavailable, "nobody listens");
+  EXPECT_THAT(Times(LH_PACKET_HELLO, kSecond),
+              ElementsAre(0, 20, 60, 140, 300, 620));
+  EXPECT_EQ(counters_.sessions_failed.value(), 1u);
+  client_.transport().Cancel(2, now_);
+  // Without one that waits, nothing is left of it.
+  Call(4);
+  hear(server_.address());
+  hear(server_.address());
+  ExpectEnded(3, 4, kUnavailable, "nobody listens");
+  EXPECT_EQ(client_.transport().Next(), kNever);
+  EXPECT_EQ(counters_.unreachable_heard.value(), 7u);
+}
+
+TEST_F(ClientTransportTest, AServerThatHasAnsweredIsNotGone) {
+  const auto hear = [&] {
+    for (int i = 0; i < 5; ++i) {
+      client_.transport().OnUnreachable(server_.address());
+    }
+  };
+  Call(1);
+  AnswerHello();
+  hear();
+  lh_open open = Only(LH_PACKET_OPEN).open();
+  open.token = ++token_;
+  SayOpen(LH_PACKET_ACCEPT, open);
+  hear();
+  const lh_packet call = Only(LH_PACKET_CALL).header;
+  EXPECT_TRUE(client_.ended.empty()) << "anybody can say so";
+  Reply(call, "ok");
+  ExpectEnded(0, 1, kOk, "ok");
+}
+
 TEST_F(ClientTransportTest, ADeadlineEndsWhoWaitsForReady) {
   Call(1, now_ + 3 * kSecond, true);
   Pass(3 * kSecond - 1);

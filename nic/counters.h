@@ -36,6 +36,7 @@ namespace lauberhorn::nic {
   X(clients_lost, "sessions whose client died while calls were running")       \
   X(sessions_opened, "sessions opened to servers")                             \
   X(challenges_answered, "times that a server asked after this end moved")     \
+  X(unreachable_heard, "times that the network said that nobody listens")      \
   X(sessions_failed, "peers that could not be reached")                        \
   X(resets_received, "sessions that the server does not know any more")        \
   X(calls_arrived, "calls accepted from clients")                              \

@@ -94,6 +94,10 @@ bool Engine::PollWires() {
     receive(*wire, [&](const Packet& packet, const Address& from) {
       client_transport_.OnPacket(packet, from, now_);
     });
+    for (const Address& address : wire->Unreachable()) {
+      client_transport_.OnUnreachable(address);
+      busy = true;
+    }
   }
   return busy;
 }

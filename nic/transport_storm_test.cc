@@ -50,6 +50,7 @@ struct Seen {
   std::uint64_t clients_lost = 0;
   std::uint64_t moved = 0;
   std::uint64_t busy = 0;
+  std::uint64_t refused = 0;
 };
 
 class Storm {
@@ -61,6 +62,7 @@ class Storm {
                          .reordering = Below(300),
                          .corruption = Below(100),
                          .truncation = Below(100),
+                         .refusals = Below(2) == 0,
                          .min_delay = 0,
                          .max_delay = Below(3) == 0 ? 0 : DelayBelow(kSecond)});
     network_.set_filter([this](auto&&...) { return now_ >= dark_until_; });
@@ -97,6 +99,7 @@ class Storm {
     seen->dropped += dropped_;
     seen->clients_lost += clients_lost_;
     seen->moved += moved_;
+    seen->refused += client_.counters.unreachable_heard.value();
     seen->busy += client_.counters.busy_received.value();
   }
 
@@ -331,6 +334,7 @@ TEST(TransportStormTest, EveryCallEndsOnceRunsAtMostOnceAndGetsItsAnswer) {
   EXPECT_GT(seen.clients_lost, kSeeds / 20u);
   EXPECT_GT(seen.moved, kSeeds / 10u);
   EXPECT_GT(seen.busy, 1u * kSeeds);
+  EXPECT_GT(seen.refused, 1u * kSeeds);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 
 class CallInput final : public UdpInput {
  public:
-  explicit CallInput(int socket) : socket_(socket) {
+  CallInput(int socket, UdpErrors* errors) : socket_(socket), errors_(errors) {
     for (std::size_t at = 0; at < Wire::kBatch; ++at) {
       Slot& slot = slots_[at];
       slot.part = {slot.bytes, sizeof(slot.bytes)};
@@ -81,16 +81,22 @@ class CallInput final : public UdpInput {
   // reported here once and means nothing for what comes next.
   template <typename Call>
   ssize_t Retried(Call call) {
-    ssize_t result;
-    do {
+    for (int tries = 0;; ++tries) {
       ++system_calls_;
-      result = call();
-    } while (result < 0 && (errno == EINTR || errno == ECONNREFUSED ||
-                            errno == EHOSTUNREACH || errno == ENETUNREACH));
-    return result;
+      const ssize_t result = call();
+      if (result >= 0 || errno == EAGAIN) return result;
+      const bool passing = errno == EINTR || errno == ECONNREFUSED ||
+                           errno == EHOSTUNREACH || errno == ENETUNREACH;
+      const bool collected = errors_ != nullptr && errors_->Collect();
+      if (tries == kTries || (!passing && !collected)) return result;
+    }
   }
 
+  // What is not read then wakes the thread again.
+  static constexpr int kTries = 8;
+
   const int socket_;
+  UdpErrors* const errors_;
   bool expect_more_ = false;
   std::uint64_t system_calls_ = 0;
   Datagram batch_[Wire::kBatch];
@@ -100,8 +106,8 @@ class CallInput final : public UdpInput {
 
 }  // namespace
 
-std::unique_ptr<UdpInput> MakeCallInput(int socket) {
-  return std::make_unique<CallInput>(socket);
+std::unique_ptr<UdpInput> MakeCallInput(int socket, UdpErrors* errors) {
+  return std::make_unique<CallInput>(socket, errors);
 }
 
 }  // namespace lauberhorn::nic

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "nic/udp_errors.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
@@ -31,8 +32,10 @@ class UdpInput {
 // Receives by system calls: recvmsg, and recvmmsg after a call that brought
 // something, when more may be there. (For one packet recvmsg is cheaper, and
 // where traffic is thin there is no second.) The socket does not block and
-// outlives the input.
-std::unique_ptr<UdpInput> MakeCallInput(int socket);
+// outlives the input, and so do the errors, which are collected when a call
+// fails; null if nobody wants them.
+std::unique_ptr<UdpInput> MakeCallInput(int socket,
+                                        UdpErrors* errors = nullptr);
 
 // Powers of two. No completion finds the queue full while there are twice as
 // many as buffers; tests have fewer.

@@ -56,27 +56,32 @@ bool IsAnyOfEither(const Address& address) {
 
 absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Bind(const Address& address,
                                                        Input input) {
-  if (address.IsV4()) return BindFamily(address, AF_INET, input);
+  return BindAny(address, input, /*errors=*/false);
+}
+
+absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Open(Input input) {
+  return BindAny(Address(), input, /*errors=*/true);
+}
+
+absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindAny(
+    const Address& address, Input input, bool errors) {
+  if (address.IsV4()) return BindFamily(address, AF_INET, input, errors);
   absl::StatusOr<std::unique_ptr<UdpWire>> wire =
-      BindFamily(address, AF_INET6, input);
+      BindFamily(address, AF_INET6, input, errors);
   if (!wire.ok() && absl::IsUnavailable(wire.status()) &&
       IsAny(address.raw())) {
     // This host has no IPv6: [::] means all of what it has.
     lh_address v4 = address.raw();
     v4.ip[10] = v4.ip[11] = 0xff;
     absl::StatusOr<std::unique_ptr<UdpWire>> fallback =
-        BindFamily(Address(v4), AF_INET, input);
+        BindFamily(Address(v4), AF_INET, input, errors);
     if (fallback.ok()) return fallback;
   }
   return wire;
 }
 
-absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::Open(Input input) {
-  return Bind(Address(), input);
-}
-
 absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
-    const Address& address, int family, Input input) {
+    const Address& address, int family, Input input, bool errors) {
   const int descriptor =
       socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
   if (descriptor < 0) {
@@ -115,7 +120,10 @@ absl::StatusOr<std::unique_ptr<UdpWire>> UdpWire::BindFamily(
       return wire;
     }
   }
-  wire->input_ = MakeCallInput(descriptor);
+  // Not with a ring: its order would end and begin without end while there is
+  // something in the queue of errors.
+  if (errors) wire->errors_ = std::make_unique<UdpErrors>(descriptor, family);
+  wire->input_ = MakeCallInput(descriptor, wire->errors_.get());
   return wire;
 }
 
@@ -149,20 +157,34 @@ void UdpWire::Send(const Address& to, absl::Span<const std::uint8_t> packet) {
 
 void UdpWire::Flush() {
   const std::size_t count = std::exchange(kept_count_, 0);
-  // A full or refusing network loses packets; the transport sends them again.
+  bool again = true;
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t sent = SendKept(done, count - done);
+    done += sent;
+    if (sent > 0) {
+      again = true;
+    } else if (errors_ != nullptr && errors_->Collect() && again) {
+      // It was the error of an earlier packet: this one is tried once more.
+      again = false;
+    } else {
+      // A full or refusing network loses packets; the transport sends them
+      // again.
+      ++done;
+      again = true;
+    }
+  }
+}
+
+std::size_t UdpWire::SendKept(std::size_t from, std::size_t count) {
+  ++system_calls_;
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   if (count == 1) {
-    ++system_calls_;
-    (void)sendmsg(socket_, &headers_[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return;
+    return sendmsg(socket_, &headers_[from].msg_hdr, kFlags) < 0 ? 0 : 1;
   }
-  for (std::size_t sent = 0; sent < count;) {
-    ++system_calls_;
-    const int result =
-        sendmmsg(socket_, headers_ + sent, static_cast<unsigned>(count - sent),
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
-    // It stops before the one that the network refuses, which is lost then.
-    sent += result > 0 ? static_cast<std::size_t>(result) : 1;
-  }
+  // It stops before the one that the network refuses.
+  const int sent =
+      sendmmsg(socket_, headers_ + from, static_cast<unsigned>(count), kFlags);
+  return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
 }  // namespace lauberhorn::nic

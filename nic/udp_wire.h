@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "nic/packet.h"
 #include "nic/packet_info.h"
+#include "nic/udp_errors.h"
 #include "nic/udp_input.h"
 #include "nic/wire.h"
 
@@ -44,7 +45,8 @@ class UdpWire final : public Wire {
       const Address& address, Input input = kDefaultInput);
 
   // A non-blocking socket on any port that reaches IPv6 and IPv4, or only IPv4
-  // where this host has no IPv6.
+  // where this host has no IPv6. By system calls it hears of what is
+  // unreachable.
   static absl::StatusOr<std::unique_ptr<UdpWire>> Open(
       Input input = kDefaultInput);
 
@@ -55,6 +57,10 @@ class UdpWire final : public Wire {
   absl::Span<const Datagram> Receive() override { return input_->Receive(); }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override;
+  absl::Span<const Address> Unreachable() override {
+    if (errors_ == nullptr) return {};
+    return errors_->Take();
+  }
   Address local() const override { return local_; }
 
   // How it receives indeed.
@@ -66,7 +72,8 @@ class UdpWire final : public Wire {
 
   // Made by this wire so far.
   std::uint64_t system_calls() const {
-    return system_calls_ + input_->system_calls();
+    return system_calls_ + input_->system_calls() +
+           (errors_ == nullptr ? 0 : errors_->system_calls());
   }
 
  private:
@@ -80,13 +87,18 @@ class UdpWire final : public Wire {
 
   UdpWire(int socket, int family);
 
+  static absl::StatusOr<std::unique_ptr<UdpWire>> BindAny(
+      const Address& address, Input input, bool errors);
   static absl::StatusOr<std::unique_ptr<UdpWire>> BindFamily(
-      const Address& address, int family, Input input);
+      const Address& address, int family, Input input, bool errors);
+  // Sends at least the first of these packets; how many are done.
+  std::size_t SendKept(std::size_t from, std::size_t count);
 
   const int socket_;
   const int family_;  // AF_INET or AF_INET6
   Address local_;
   Input kind_ = Input::kSystemCalls;
+  std::unique_ptr<UdpErrors> errors_;  // or null
   std::unique_ptr<UdpInput> input_;
   std::uint64_t system_calls_ = 0;
   std::size_t kept_count_ = 0;

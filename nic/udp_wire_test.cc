@@ -315,6 +315,59 @@ TEST_P(LoopbackTest, IsNotDisturbedByWhatNobodyTakes) {
   EXPECT_EQ(message.from, wire->local());
 }
 
+TEST_P(LoopbackTest, AWireForCallsHearsWhereNobodyListens) {
+  const Address nobody = Bind()->local();  // a moment ago
+  const auto server = Bind();
+  const auto client = Open();
+  if (input() == UdpWire::Input::kRing) {
+    SendNow(*client, nobody, "lost");
+    EXPECT_TRUE(client->Receive().empty());
+    EXPECT_TRUE(client->Unreachable().empty()) << "a ring does not hear";
+    return;
+  }
+  for (int round = 0; round < 3; ++round) {
+    SendNow(*client, nobody, "lost");
+    ASSERT_TRUE(Readable(*client)) << "it wakes who sleeps";
+    EXPECT_TRUE(client->Receive().empty());
+    const absl::Span<const Address> heard = client->Unreachable();
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_EQ(heard[0], nobody);
+    EXPECT_TRUE(client->Unreachable().empty());
+    EXPECT_FALSE(Readable(*client)) << "it would never sleep again";
+    // The next packet to another one pays for it no more than once: it is sent.
+    SendNow(*client, nobody, "lost");
+    SendNow(*client, server->local(), "one");
+    SendNow(*client, nobody, "lost");
+    for (const char* text : {"two", "three"}) {
+      client->Send(server->local(), Bytes(text));
+    }
+    client->Flush();
+    Inbox inbox(*server);
+    for (const char* text : {"one", "two", "three"}) {
+      EXPECT_EQ(inbox.Next().text, text);
+    }
+    EXPECT_EQ(client->Unreachable().size(), 2u);
+    EXPECT_FALSE(Readable(*client));
+  }
+  // Nothing is wrong: it costs nothing.
+  SendNow(*client, server->local(), "fine");
+  EXPECT_TRUE(client->Receive().empty());
+  const std::uint64_t calls = client->system_calls();
+  EXPECT_TRUE(client->Unreachable().empty());
+  EXPECT_EQ(client->system_calls(), calls);
+}
+
+TEST_P(LoopbackTest, AFloodOfErrorsIsSurvived) {
+  const Address nobody = Bind()->local();
+  const auto client = Open();
+  for (int i = 0; i < 500; ++i) SendNow(*client, nobody, "lost");
+  for (int i = 0; i < 100 && Readable(*client); ++i) {
+    EXPECT_TRUE(client->Receive().empty());
+    EXPECT_LE(client->Unreachable().size(), Wire::kBatch);
+  }
+  EXPECT_FALSE(Readable(*client));
+}
+
 TEST_P(LoopbackTest, LosesOnlyThoseThatTheNetworkRefuses) {
   const auto wire = Bind();
   const Address refused = Loopback(0);  // nobody can be at port 0

@@ -52,6 +52,12 @@ class Wire {
   // Sends what Send() has kept.
   virtual void Flush() = 0;
 
+  // Where nobody listens of the addresses that it sent to, as far as the
+  // network has said so since the last call; at most a batch, good until the
+  // next one. A hint: packets are lost without one, and anybody can forge it.
+  // Costs nothing while nothing is wrong.
+  virtual absl::Span<const Address> Unreachable() { return {}; }
+
   // Where others reach it.
   virtual Address local() const = 0;
 

@@ -70,7 +70,17 @@ class MemoryNetwork::MemoryWire final : public Wire {
 
   void Flush() override {}
 
+  absl::Span<const Address> Unreachable() override {
+    heard_.clear();
+    std::swap(heard_, unreachable_);
+    return heard_;
+  }
+
   Address local() const override { return local_; }
+
+  void Refuse(const Address& to) {
+    if (unreachable_.size() < kBatch) unreachable_.push_back(to);
+  }
 
   void Arrive(Packet packet) {
     if (packet.overtakes) {
@@ -86,6 +96,8 @@ class MemoryNetwork::MemoryWire final : public Wire {
   std::deque<Packet> arrived_;
   std::vector<Packet> taken_;  // the last batch
   std::vector<Datagram> batch_;
+  std::vector<Address> unreachable_;
+  std::vector<Address> heard_;
 };
 
 class MemoryNetwork::Factory final : public WireFactory {
@@ -191,6 +203,10 @@ void MemoryNetwork::Arrive() {
     MemoryWire* const wire = Find(node.mapped().to);
     if (wire == nullptr) {
       ++totals_.unreachable;
+      MemoryWire* const sender = Find(node.mapped().from);
+      if (faults_.refusals && sender != nullptr) {
+        sender->Refuse(node.mapped().to);
+      }
     } else {
       wire->Arrive(std::move(node.mapped()));
     }

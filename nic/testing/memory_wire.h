@@ -41,6 +41,7 @@ class MemoryNetwork {
     unsigned reordering = 0;
     unsigned corruption = 0;  // one bit
     unsigned truncation = 0;  // to any smaller size
+    bool refusals = false;    // who sends to where nobody is hears of it
     Nanos min_delay = 0;
     Nanos max_delay = 0;
   };

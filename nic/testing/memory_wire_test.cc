@@ -90,6 +90,19 @@ TEST(MemoryWireTest, LosesWhatNobodyIsThereFor) {
   EXPECT_EQ(network.totals().unreachable, 1u);
 }
 
+TEST(MemoryWireTest, SaysWhereNobodyIs) {
+  MemoryNetwork network(1);
+  const auto a = Listen(network, TestAddress(1, 10));
+  a->Send(TestAddress(2, 10), Bytes("lost"));
+  EXPECT_TRUE(a->Unreachable().empty()) << "not asked for";
+  network.set_faults({.refusals = true});
+  a->Send(TestAddress(2, 10), Bytes("lost"));
+  const absl::Span<const Address> heard = a->Unreachable();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0], TestAddress(2, 10));
+  EXPECT_TRUE(a->Unreachable().empty()) << "twice";
+}
+
 TEST(MemoryWireTest, DelaysAndFilters) {
   MemoryNetwork network(1);
   const auto a = Listen(network, TestAddress(1, 10));

@@ -141,6 +141,9 @@ void TestClient::Poll(Nanos now) {
     Drain(*wire, counters, [&](const Packet& packet, const Address& from) {
       transport_->OnPacket(packet, from, now);
     });
+    for (const Address& address : wire->Unreachable()) {
+      transport_->OnUnreachable(address);
+    }
   }
   transport_->Expire(now);
   EXPECT_GT(transport_->Next(), now) << "due things were left";

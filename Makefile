@@ -7,15 +7,16 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 ONLY ?=
+SECONDS ?= 180
 
 ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo check check-full check-changed model figures build test \
-	install format tidy deps clean
+.PHONY: help demo check check-full check-changed model figures bench build \
+	test install format tidy deps clean
 
 help: ## list the targets
-	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix]"
+	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(ROOT)Makefile | \
 		while IFS='|' read -r name text; do \
@@ -47,6 +48,11 @@ model: ## the channel model and the test of the real header
 figures: ## the measurements behind the claims; ONLY=channel_ for a part
 	@cd $(ROOT) && tools/deps figures
 	@cd $(ROOT) && tools/figures --jobs $(JOBS) --only '$(ONLY)'
+
+bench: ## this library beside its peers, in one run; SECONDS=1800 for a long one
+	@cd $(ROOT) && tools/deps bench
+	@cd $(ROOT) && tools/bench --jobs $(JOBS) --seconds '$(SECONDS)' \
+		--only '$(ONLY)'
 
 build: ## release build of everything in build/release
 	@cd $(ROOT) && tools/deps check

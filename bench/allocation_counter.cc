@@ -20,8 +20,14 @@ namespace {
 
 // A constant at start: malloc is called before constructors run.
 constinit std::atomic<std::uint64_t> allocations{0};
+constinit std::atomic<std::atomic<std::uint64_t>*> counter{&allocations};
 
-void Count() { allocations.fetch_add(1, std::memory_order_relaxed); }
+void Count() {
+  if (std::atomic<std::uint64_t>* const to =
+          counter.load(std::memory_order_relaxed)) {
+    to->fetch_add(1, std::memory_order_relaxed);
+  }
+}
 
 }  // namespace
 
@@ -60,6 +66,10 @@ namespace lauberhorn::bench {
 
 std::uint64_t Allocations() {
   return allocations.load(std::memory_order_relaxed);
+}
+
+void CountAllocationsIn(std::atomic<std::uint64_t>* to) {
+  counter.store(to, std::memory_order_relaxed);
 }
 
 }  // namespace lauberhorn::bench

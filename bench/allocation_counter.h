@@ -10,12 +10,17 @@
 #ifndef LAUBERHORN_BENCH_ALLOCATION_COUNTER_H_
 #define LAUBERHORN_BENCH_ALLOCATION_COUNTER_H_
 
+#include <atomic>
 #include <cstdint>
 
 namespace lauberhorn::bench {
 
 // Since the program began.
 std::uint64_t Allocations();
+
+// From now on counts there instead, which may be memory that several processes
+// share; nowhere if it is null.
+void CountAllocationsIn(std::atomic<std::uint64_t>* to);
 
 }  // namespace lauberhorn::bench
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Lauberhorn authors
-// This library, through its native API: its gRPC-compatible one has the names
-// of gRPC's, which is linked here too.
 
 #include <cstdio>
 #include <utility>
@@ -27,8 +25,7 @@ void EchoThunk(void*, ServerCall& call) {
                               static_cast<int>(call.request().size()))) {
     return call.Fail(absl::StatusCode::kInternal, "malformed request");
   }
-  ::bench::EchoMessage reply;
-  reply.set_payload(request.payload());
+  const ::bench::EchoMessage reply = request;
   std::uint8_t* const to = call.ReserveReply(reply.ByteSizeLong());
   if (to == nullptr) return;
   reply.SerializeWithCachedSizesToArray(to);
@@ -42,14 +39,14 @@ int Failed(const absl::Status& status) {
   return 1;
 }
 
-class LauberhornClient final : public EchoClient {
+class LauberhornClient final : public BlockingEchoClient {
  public:
-  explicit LauberhornClient(std::shared_ptr<Client> client)
-      : client_(std::move(client)) {}
+  LauberhornClient(std::shared_ptr<Client> client, const Message& message)
+      : client_(std::move(client)), message_(message) {}
 
-  absl::Status Echo(const std::string& payload) override {
+  absl::Status Echo() override {
     ::bench::EchoMessage request;
-    request.set_payload(payload);
+    message_.Fill(&request);
     UnaryCall call(*client_, kName, kMethods[0].id);
     std::uint8_t* const to = call.ReserveRequest(request.ByteSizeLong());
     if (to != nullptr) request.SerializeWithCachedSizesToArray(to);
@@ -60,38 +57,51 @@ class LauberhornClient final : public EchoClient {
     ::bench::EchoMessage reply;
     if (!reply.ParseFromArray(call.reply().data(),
                               static_cast<int>(call.reply().size())) ||
-        reply.payload() != payload) {
-      return absl::InternalError("the reply is not the request");
+        !message_.Is(reply)) {
+      return WrongReply();
     }
     return absl::OkStatus();
   }
 
  private:
   const std::shared_ptr<Client> client_;
+  const Message& message_;
+};
+
+class LauberhornPeer final : public Peer {
+ public:
+  explicit LauberhornPeer(const Message& message) : message_(message) {}
+
+  int Serve(const ForkedServer::UntilStopped& until_stopped) override {
+    const auto runtime = Runtime::Default();
+    if (!runtime.ok()) return Failed(runtime.status());
+    const auto server = Server::Create(*runtime);
+    if (!server.ok()) return Failed(server.status());
+    const absl::Status added = (*server)->AddService(kMethods, nullptr);
+    if (!added.ok()) return Failed(added);
+    const absl::StatusOr<int> port = (*server)->Listen("127.0.0.1:0");
+    if (!port.ok()) return Failed(port.status());
+    until_stopped(*port);
+    (*server)->Shutdown();
+    return 0;
+  }
+
+  EchoClientOr Connect(int port) override {
+    const auto runtime = Runtime::Default();
+    if (!runtime.ok()) return runtime.status();
+    auto client = Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
+    if (!client.ok()) return client.status();
+    return std::make_unique<LauberhornClient>(*std::move(client), message_);
+  }
+
+ private:
+  const Message message_;
 };
 
 }  // namespace
 
-int ServeLauberhorn(const ForkedServer::UntilStopped& until_stopped) {
-  const auto runtime = Runtime::Default();
-  if (!runtime.ok()) return Failed(runtime.status());
-  const auto server = Server::Create(*runtime);
-  if (!server.ok()) return Failed(server.status());
-  const absl::Status added = (*server)->AddService(kMethods, nullptr);
-  if (!added.ok()) return Failed(added);
-  const absl::StatusOr<int> port = (*server)->Listen("127.0.0.1:0");
-  if (!port.ok()) return Failed(port.status());
-  until_stopped(*port);
-  (*server)->Shutdown();
-  return 0;
-}
-
-EchoClientOr ConnectLauberhorn(int port) {
-  const auto runtime = Runtime::Default();
-  if (!runtime.ok()) return runtime.status();
-  auto client = Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
-  if (!client.ok()) return client.status();
-  return std::make_unique<LauberhornClient>(*std::move(client));
+std::unique_ptr<Peer> MakeLauberhorn(const Message& message) {
+  return std::make_unique<LauberhornPeer>(message);
 }
 
 }  // namespace lauberhorn::bench

@@ -3,47 +3,103 @@
 //
 // File: bench/echo_peers.h
 //
-// The same blocking echo over three ways between two processes: datagrams and
-// nothing else, this library, gRPC's synchronous API over TCP. The two
-// libraries convert the same message of Protocol Buffers, on both sides and
-// both ways.
+// The same echo between two processes by different means. Each has one file,
+// which says how its server serves and how its client calls. To add one: write
+// such a file, declare what makes it here, and list it in peers.cc.
 //
-// Thread-safety: Serve...() as ForkedServer wants it; a client belongs to one
-// thread.
+// Thread-safety: a Peer is made before the processes are forked, and each has
+// its copy: memory and descriptors that both need are made in the constructor.
+// Serve() as ForkedServer wants it; Connect() from any thread of the client's
+// process. A client belongs to the thread that connected it.
 #ifndef LAUBERHORN_BENCH_ECHO_PEERS_H_
 #define LAUBERHORN_BENCH_ECHO_PEERS_H_
 
 #include <cstddef>
 #include <memory>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "bench/forked_server.h"
+#include "bench/message.h"
 
 namespace lauberhorn::bench {
 
+// Calls of one thread. They have numbers below its peer's window.
 class EchoClient {
  public:
   virtual ~EchoClient() = default;
 
-  // Sends the payload and waits for it. INTERNAL if something else comes back.
-  virtual absl::Status Echo(const std::string& payload) = 0;
+  // Sends the message as call `number`, which is not under way.
+  virtual absl::Status Start(std::size_t number) = 0;
+
+  // Waits for the reply to a call that is under way, which one it says.
+  // INTERNAL if the reply is not what was sent.
+  virtual absl::StatusOr<std::size_t> Finish() = 0;
+
+  // One call, from beginning to end.
+  absl::Status Call() {
+    const absl::Status started = Start(0);
+    return started.ok() ? Finish().status() : started;
+  }
 };
+
+// One whose peer has calls that block, one at a time.
+class BlockingEchoClient : public EchoClient {
+ public:
+  // Makes a call and waits for its reply. INTERNAL if it is not what was sent.
+  virtual absl::Status Echo() = 0;
+
+  absl::Status Start(std::size_t) final { return Echo(); }
+  absl::StatusOr<std::size_t> Finish() final { return 0; }
+};
+
+absl::Status WrongReply();  // the INTERNAL of both
 
 using EchoClientOr = absl::StatusOr<std::unique_ptr<EchoClient>>;
 
-// Datagrams: recvmsg() and sendmsg() that block, one thread each.
-int ServeUdp(const ForkedServer::UntilStopped& until_stopped);
-EchoClientOr ConnectUdp(int port);
+class Peer {
+ public:
+  virtual ~Peer() = default;
 
-// This library with default options.
-int ServeLauberhorn(const ForkedServer::UntilStopped& until_stopped);
-EchoClientOr ConnectLauberhorn(int port);
+  // The server's process. What is not a port is any number that tells Connect()
+  // where to find it.
+  virtual int Serve(const ForkedServer::UntilStopped& until_stopped) = 0;
 
-// gRPC's library with default options.
-int ServeGrpc(const ForkedServer::UntilStopped& until_stopped);
-EchoClientOr ConnectGrpc(int port);
+  virtual EchoClientOr Connect(int port) = 0;
+
+  // Called in the client's process, before calls and after them: a server that
+  // spins does so in between only, as others are measured in turns.
+  virtual void Resume() {}
+  virtual void Pause() {}
+};
+
+struct PeerKind {
+  static constexpr std::size_t kManyClients = 128;
+
+  const char* name;     // in tables and files
+  std::size_t window;   // calls that a client can have under way
+  std::size_t clients;  // that can be connected at a time
+  bool spins = false;   // while it waits
+  std::unique_ptr<Peer> (*make)(const Message& message);
+};
+
+// All of them that were built. In the order in which tables have them.
+absl::Span<const PeerKind> Peers();
+
+// This library with default options, through its native API: its
+// gRPC-compatible one has the names of gRPC's, which is linked here too.
+std::unique_ptr<Peer> MakeLauberhorn(const Message& message);
+
+// Datagrams and nothing else: recvmsg() and sendmsg() that block.
+std::unique_ptr<Peer> MakeUdp(const Message& message);
+
+// Rings in shared memory, one each way; both sides spin. No protocol.
+std::unique_ptr<Peer> MakeRing(const Message& message);
+
+// gRPC's library with default options, through its synchronous API.
+std::unique_ptr<Peer> MakeGrpcSyncTcp(const Message& message);
+std::unique_ptr<Peer> MakeGrpcSyncUnix(const Message& message);
 
 }  // namespace lauberhorn::bench
 

@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string>
+#include <memory>
 
 #include "bench/echo_peers.h"
 #include "bench/forked_server.h"
@@ -40,12 +40,11 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-int Watch(const ForkedServer& server, double seconds) {
-  const auto client = ConnectLauberhorn(server.port());
+int Watch(Peer& peer, const ForkedServer& server, double seconds) {
+  const auto client = peer.Connect(server.port());
   if (!client.ok()) return Failed(client.status());
-  const std::string payload(64, 'i');
   for (int call = 0; call < kBurst; ++call) {
-    const absl::Status status = (*client)->Echo(payload);
+    const absl::Status status = (*client)->Call();
     if (!status.ok()) return Failed(status);
   }
   std::fprintf(stderr, "idle: %d calls made, watching for %.0f s\n", kBurst,
@@ -86,10 +85,14 @@ int Main(int argc, char** argv) {
     std::fputs(kHelp, stderr);
     return 2;
   }
-  const auto server =
-      ForkedServer::Start(ForkedServer::kAnyCpu, &ServeLauberhorn);
+  const std::unique_ptr<Peer> peer = MakeLauberhorn(Message::Bytes(64));
+  const auto server = ForkedServer::Start(
+      ForkedServer::kAnyCpu,
+      [&peer](const ForkedServer::UntilStopped& until_stopped) {
+        return peer->Serve(until_stopped);
+      });
   if (!server.ok()) return Failed(server.status());
-  return Watch(**server, seconds);
+  return Watch(*peer, **server, seconds);
 }
 
 }  // namespace

@@ -3,17 +3,20 @@
 //
 // Servers in processes of their own, and what is seen of a process.
 
+#include <pthread.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <string>
+#include <thread>
 #include <vector>
 
 #include "bench/echo_peers.h"
 #include "bench/forked_server.h"
 #include "bench/process_sample.h"
+#include "bench/thread_usage.h"
 #include "gtest/gtest.h"
 
 namespace lauberhorn::bench {
@@ -82,19 +85,53 @@ TEST(ProcessSampleTest, NoProcessIsNotFound) {
             absl::StatusCode::kNotFound);
 }
 
+TEST(ThreadUsageTest, ThreadsAreKnownByNameWithoutTheirNumbers) {
+  std::atomic<int> ready{0};
+  std::atomic<bool> stop{false};
+  const auto work = [&](const char* name) {
+    pthread_setname_np(pthread_self(), name);
+    for (int i = 0; i < 10; ++i) usleep(1000);
+    ++ready;
+    while (!stop) usleep(1000);
+  };
+  const ThreadUsages before = SampleThreads(getpid());
+  std::thread first([&] { work("pool-1"); });
+  std::thread second([&] { work("pool-22"); });
+  while (ready < 2) usleep(1000);
+  const auto used = UsageBetween(before, SampleThreads(getpid()));
+  stop = true;
+  first.join();
+  second.join();
+  ASSERT_EQ(used.count("pool"), 1u);
+  EXPECT_GE(used.at("pool").wakeups, 20u);
+  EXPECT_GT(used.at("pool").cpu_ns, 0u);
+}
+
+TEST(ThreadUsageTest, NoProcessHasNoThreads) {
+  EXPECT_TRUE(SampleThreads(1 << 30).empty());
+}
+
+absl::Status CallOurs(Peer& peer, int port) {
+  const EchoClientOr client = peer.Connect(port);
+  return client.ok() ? (*client)->Call() : client.status();
+}
+
 // Last: it starts the threads of this process's runtime.
 TEST(EchoLauberhornTest, AnswersWithTheRequest) {
-  const auto server =
-      ForkedServer::Start(ForkedServer::kAnyCpu, &ServeLauberhorn);
-  ASSERT_TRUE(server.ok()) << server.status();
-  const EchoClientOr client = ConnectLauberhorn((*server)->port());
-  ASSERT_TRUE(client.ok()) << client.status();
   for (const std::size_t size : {64u, 0u, 1000u}) {
-    const absl::Status status = (*client)->Echo(std::string(size, 'e'));
+    const auto peer = MakeLauberhorn(Message::Bytes(size));
+    const auto server = ForkedServer::Start(
+        ForkedServer::kAnyCpu,
+        [&peer](const ForkedServer::UntilStopped& until_stopped) {
+          return peer->Serve(until_stopped);
+        });
+    ASSERT_TRUE(server.ok()) << server.status();
+    const absl::Status status = CallOurs(*peer, (*server)->port());
     EXPECT_TRUE(status.ok()) << status;
+    const auto large = MakeLauberhorn(Message::Bytes(100'000));
+    EXPECT_EQ(CallOurs(*large, (*server)->port()).code(),
+              absl::StatusCode::kResourceExhausted);
   }
-  EXPECT_EQ((*client)->Echo(std::string(100'000, 'e')).code(),
-            absl::StatusCode::kResourceExhausted);
 }
 
 }  // namespace

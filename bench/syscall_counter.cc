@@ -110,10 +110,10 @@ absl::StatusOr<std::uint64_t> CountSyscalls(const std::function<int()>& code) {
   if (waitpid(child, &status, __WALL) != child || !WIFSTOPPED(status)) {
     return CannotTrace("the child cannot be traced");
   }
-  if (ptrace(
-          PTRACE_SETOPTIONS, child, nullptr,
-          reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
-                                  PTRACE_O_EXITKILL)) != 0) {
+  if (ptrace(PTRACE_SETOPTIONS, child, nullptr,
+             reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD |
+                                     PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+                                     PTRACE_O_EXITKILL)) != 0) {
     const absl::Status failed = CannotTrace("setting options");
     kill(child, SIGKILL);
     waitpid(child, &status, __WALL);

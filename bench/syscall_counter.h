@@ -3,9 +3,9 @@
 //
 // File: bench/syscall_counter.h
 //
-// How many system calls a piece of code makes, with all of its threads. The
-// code runs in a child process that this one traces; between its calls of
-// Begin() and End() every system call counts.
+// How many system calls a piece of code makes, with all of its threads and the
+// processes that it forks. The code runs in a child process that this one
+// traces; between its calls of Begin() and End() every system call counts.
 //
 // Thread-safety: to be called while the process has one thread, as it forks,
 // and no other child, as it waits for all.

@@ -20,7 +20,6 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "bench/columns.h"
@@ -40,15 +39,14 @@ constexpr char kHelp[] =
 
 struct Way {
   const char* name;
-  int (*serve)(const ForkedServer::UntilStopped&);
-  EchoClientOr (*connect)(int port);
+  std::unique_ptr<Peer> (*make)(const Message& message);
 };
 
 enum { kUdp, kLauberhorn, kGrpc };
 constexpr Way kWays[] = {
-    {"UDP, blocking", &ServeUdp, &ConnectUdp},
-    {"Lauberhorn", &ServeLauberhorn, &ConnectLauberhorn},
-    {"gRPC, sync, TCP", &ServeGrpc, &ConnectGrpc},
+    {"UDP, blocking", &MakeUdp},
+    {"Lauberhorn", &MakeLauberhorn},
+    {"gRPC, sync, TCP", &MakeGrpcSyncTcp},
 };
 constexpr std::size_t kWayCount = std::size(kWays);
 
@@ -76,10 +74,9 @@ bool KeepCpusAwake() {
 
 // Adds the microseconds of each of `count` calls.
 absl::Status Call(EchoClient& client, int count, std::vector<double>* times) {
-  const std::string payload(64, 'e');
   for (int call = 0; call < count; ++call) {
     const Clock::time_point start = Clock::now();
-    absl::Status status = client.Echo(payload);
+    absl::Status status = client.Call();
     const std::chrono::duration<double, std::micro> time = Clock::now() - start;
     if (!status.ok()) return status;
     times->push_back(time.count());
@@ -154,9 +151,14 @@ int Main(int argc, char** argv) {
     return 2;
   }
   // All are forked before this process has threads. Destroyed from the last.
+  std::unique_ptr<Peer> peers[kWayCount];
   std::unique_ptr<ForkedServer> servers[kWayCount];
   for (std::size_t way = 0; way < kWayCount; ++way) {
-    auto server = ForkedServer::Start(kServerCpu, kWays[way].serve);
+    peers[way] = kWays[way].make(Message::Bytes(64));
+    auto server = ForkedServer::Start(
+        kServerCpu, [&](const ForkedServer::UntilStopped& until_stopped) {
+          return peers[way]->Serve(until_stopped);
+        });
     if (!server.ok()) return Failed(kWays[way].name, server.status());
     servers[way] = *std::move(server);
   }
@@ -168,7 +170,7 @@ int Main(int argc, char** argv) {
                               : "not kept from halting: no cpu_dma_latency");
   Clients clients;
   for (std::size_t way = 0; way < kWayCount; ++way) {
-    EchoClientOr client = kWays[way].connect(servers[way]->port());
+    EchoClientOr client = peers[way]->Connect(servers[way]->port());
     if (!client.ok()) return Failed(kWays[way].name, client.status());
     clients[way] = *std::move(client);
   }

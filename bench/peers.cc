@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Lauberhorn authors
+//
+// The list of peers.
+
+#include "bench/echo_peers.h"
+
+namespace lauberhorn::bench {
+namespace {
+
+constexpr std::size_t kMany = PeerKind::kManyClients;
+
+// Name, window, clients, whether it spins, what makes it.
+constexpr PeerKind kPeers[] = {
+    {"ring", 128, 1, true, &MakeRing},
+    {"udp", 128, kMany, false, &MakeUdp},
+    {"lauberhorn", 1, kMany, false, &MakeLauberhorn},
+    {"grpc-sync-tcp", 1, kMany, false, &MakeGrpcSyncTcp},
+    {"grpc-sync-unix", 1, kMany, false, &MakeGrpcSyncUnix},
+};
+
+}  // namespace
+
+absl::Span<const PeerKind> Peers() { return kPeers; }
+
+}  // namespace lauberhorn::bench

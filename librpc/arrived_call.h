@@ -43,6 +43,9 @@ class ArrivedCall final : public ServerCall {
   absl::Time deadline() const override;
   bool IsCancelled() const override;
   void Cancel() override { endpoints_.Cancel(header_.call); }
+  ParentCall AsParent() const override {
+    return {&endpoints_, header_.call, header_.deadline};
+  }
   using ServerCall::ReserveReply;
   std::uint8_t* ReserveReply(std::size_t size,
                              absl::Span<const std::uint8_t> metadata) override;

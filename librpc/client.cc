@@ -43,6 +43,15 @@ class ClientImpl final : public Client {
   const std::uint64_t peer_;
 };
 
+// Of the call and, unless that is declined, of the one that it is made for.
+std::uint64_t DeadlineOf(const CallOptions& options) {
+  const std::uint64_t own = ToDeviceDeadline(options.deadline);
+  const std::uint64_t inherited =
+      options.inherit_deadline ? options.parent.deadline : 0;
+  if (own == 0 || inherited == 0) return own | inherited;
+  return std::min(own, inherited);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
@@ -117,6 +126,10 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     numbers.Give(call);
     return absl::CancelledError("cancelled before it was sent");
   }
+  if (options.inherit_cancellation &&
+      options.parent.process == &client.runtime().endpoints()) {
+    endpoint.PutLink(call, options.parent.call);
+  }
   lh_line* line = PutBegin(channel.out);
   WritePayload(channel.out, channel.out.position, line,
                {request_, request_size_});
@@ -124,7 +137,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   header.call = call;
   header.code = id_;
   header.data = client.peer();
-  header.deadline = ToDeviceDeadline(options.deadline);
+  header.deadline = DeadlineOf(options);
   header.length = static_cast<__u32>(request_size_);
   header.kind = LH_KIND_CALL;
   header.flags = static_cast<__u8>(

@@ -83,11 +83,13 @@ absl::StatusOr<std::uint64_t> Endpoint::Control(
   return device_.Control(call_, waiter_, command, payload);
 }
 
-void Endpoint::PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call) {
+void Endpoint::PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call,
+                       std::uint64_t data) {
   lh_line* const line = PutBegin(channel.out);
   lh_message& header = line->header;
   header.call = call;
-  header.code = header.data = header.deadline = 0;
+  header.data = data;
+  header.code = header.deadline = 0;
   header.length = 0;
   header.kind = static_cast<__u8>(kind);
   header.flags = 0;
@@ -99,6 +101,10 @@ void Endpoint::PutEmpty() { PutBare(serve_, LH_KIND_EMPTY, 0); }
 
 void Endpoint::PutCancel(std::uint64_t call) {
   PutBare(call_, LH_KIND_CANCEL, call);
+}
+
+void Endpoint::PutLink(std::uint64_t call, std::uint64_t parent) {
+  PutBare(call_, LH_KIND_LINK, call, parent);
 }
 
 void Endpoint::Leave() {

@@ -61,6 +61,10 @@ class Endpoint {
   // Says that a call of this process is no longer wanted.
   void PutCancel(std::uint64_t call);
 
+  // Says that the own call `call`, which is put next, is made for `parent`,
+  // which this process serves.
+  void PutLink(std::uint64_t call, std::uint64_t parent);
+
   // Around a wait for a call of the thread's own: tells the NIC that the
   // handler that it runs, if any, does not compute meanwhile.
   void Leave();
@@ -84,7 +88,8 @@ class Endpoint {
   // Begins a wait on the channel.
   void BeginWait(const lh_channel& channel);
   // Puts a message without payload.
-  void PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call);
+  void PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call,
+               std::uint64_t data = 0);
   void Refuse(std::uint64_t call, absl::StatusCode code,
               absl::string_view text);
   void ResignCall();

@@ -622,6 +622,20 @@ TEST(RpcNestedTest, IfThereMayBeNoMoreThreadsTheyAllEndAllTheSame) {
   EXPECT_EQ(*Call(*client, "Echo", "after"), "after");
 }
 
+TEST(RpcNestedTest, ACallOfAnotherRuntimeInheritsTheDeadlineOnly) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  CallOptions options;
+  options.parent.process = &options;  // not this one
+  options.parent.call = 1;
+  options.parent.deadline = 1;  // long ago
+  EXPECT_EQ(Call(*client, "Echo", "", options).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  options.inherit_deadline = false;
+  EXPECT_EQ(*Call(*client, "Echo", "no", options), "no");
+}
+
 TEST(RpcNestedTest, AReplyMayBeReservedBeforeACall) {
   const std::shared_ptr<Runtime> runtime = OpenRuntime();
   TestServer server(runtime);

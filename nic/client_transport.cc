@@ -100,10 +100,11 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
   Pump(index, now);
 }
 
-void ClientTransport::Cancel(std::uint32_t call, Nanos now) {
+void ClientTransport::Cancel(std::uint32_t call, Nanos now,
+                             absl::string_view why) {
   const std::uint32_t peer = calls_[call].peer;
   if (calls_[call].state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
-  Fail(call, absl::StatusCode::kCancelled, "cancelled by this process");
+  Fail(call, absl::StatusCode::kCancelled, why);
   Pump(peer, now);
 }
 

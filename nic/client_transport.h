@@ -90,7 +90,8 @@ class ClientTransport {
   void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
 
   // Ends an open call with CANCELLED and tells the server.
-  void Cancel(std::uint32_t call, Nanos now);
+  void Cancel(std::uint32_t call, Nanos now,
+              absl::string_view why = "cancelled by this process");
 
   bool IsOpen(std::uint32_t call) const { return calls_[call].state != kFree; }
 

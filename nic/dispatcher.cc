@@ -549,6 +549,13 @@ void Dispatcher::Cancel(std::uint64_t handle, absl::StatusCode code,
   EndEarly(call, LH_CALL_CANCELLED, code, text);
 }
 
+bool Dispatcher::IsHeld(std::uint64_t handle) const {
+  if (lh_handle_index(handle) >= calls_.size()) return false;
+  const Call& entry = calls_[lh_handle_index(handle)];
+  return entry.state == kDelivered &&
+         entry.generation == lh_handle_generation(handle);
+}
+
 void Dispatcher::CancelAll(std::uint32_t server, absl::StatusCode code,
                            absl::string_view text) {
   for (std::uint32_t call = 0; call < calls_.size(); ++call) {
@@ -657,6 +664,7 @@ void Dispatcher::Flag(std::uint32_t call, std::uint8_t flag) {
   entry.flags = static_cast<std::uint8_t>(entry.flags | flag);
   lh_store_release(&region_.call_word(call)->word,
                    lh_handle(entry.flags, entry.generation));
+  handler_.OnCallFlagged(lh_handle(call, entry.generation));
 }
 
 void Dispatcher::Fail(std::uint32_t call, absl::StatusCode code,

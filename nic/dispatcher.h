@@ -56,6 +56,10 @@ class Dispatcher {
     virtual void OnCallDone(const ReplyTo& to, std::uint8_t status,
                             const Body& body) = 0;
 
+    // The thread that has the call of this handle has been told that nobody
+    // waits for it any more.
+    virtual void OnCallFlagged(std::uint64_t handle) = 0;
+
     // A call of this server has ended, dropped or not.
     virtual void OnServerCallEnded(std::uint32_t server) = 0;
   };
@@ -88,6 +92,13 @@ class Dispatcher {
   // has it learns so from its call word. Nothing if it has ended.
   void Cancel(std::uint64_t handle, absl::StatusCode code,
               absl::string_view text);
+
+  // Whether a thread has the call of this handle, and whether it has been told
+  // that nobody waits for it any more.
+  bool IsHeld(std::uint64_t handle) const;
+  bool IsFlagged(std::uint64_t handle) const {
+    return calls_[lh_handle_index(handle)].flags != 0;
+  }
 
   // Cancel() of all calls of a server.
   void CancelAll(std::uint32_t server, absl::StatusCode code,

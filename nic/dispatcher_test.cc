@@ -174,6 +174,7 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   std::vector<std::unique_ptr<HostChannel>> hosts_;
   std::vector<Done> done_;
   std::vector<std::uint32_t> servers_ended_;
+  std::vector<std::uint64_t> flagged_;
   TakenMessage last_;
   Nanos now_ = kSecond;
   Nanos handler_time_ = 20 * kMicrosecond;  // nothing is staged behind that
@@ -185,6 +186,9 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     EXPECT_EQ(to.session, 2u);
     EXPECT_EQ(to.slot, 3u);
     done_.push_back({to.sequence, status, Text(body.payload), Text(body.meta)});
+  }
+  void OnCallFlagged(std::uint64_t handle) override {
+    flagged_.push_back(handle);
   }
   void OnServerCallEnded(std::uint32_t server) override {
     servers_ended_.push_back(server);
@@ -524,6 +528,9 @@ TEST_F(DispatcherTest, DropTellsTheThreadThatHasTheCall) {
   EXPECT_EQ(CallWord(call), lh_handle(0, 1));
   dispatcher_.Drop(call, LH_CALL_CANCELLED);
   EXPECT_EQ(CallWord(call), lh_handle(LH_CALL_CANCELLED, 1));
+  EXPECT_THAT(flagged_, ElementsAre(handle));
+  EXPECT_TRUE(dispatcher_.IsHeld(handle));
+  EXPECT_TRUE(dispatcher_.IsFlagged(handle));
   EXPECT_THAT(servers_ended_, IsEmpty()) << "it is in work until it replies";
   EXPECT_TRUE(Reply(0, handle, "for nobody"));
   EXPECT_THAT(done_, IsEmpty());

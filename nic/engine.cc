@@ -22,6 +22,7 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
       waker_(waker),
       channels_(region, counters_),
       answers_(region.options(), options.calls, channels_, counters_),
+      links_(region.options().arrived_calls, region.options().own_calls),
       servers_(wires),
       dispatcher_(region, channels_, counters_, *this),
       server_transport_(options.sessions, options.secret, counters_, *this),
@@ -153,6 +154,8 @@ void Engine::OnCallMessage(std::uint32_t channel) {
       return OnOutgoingCall(channel);
     case LH_KIND_CANCEL:
       return OnCancel(channel);
+    case LH_KIND_LINK:
+      return OnLink(channel);
     case LH_KIND_CONTROL:
       return OnControl(channel);
     default:
@@ -175,6 +178,7 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
       !answers_.Take(call, header.call, answered_on)) {
     return channels_.Refuse(channel);
   }
+  links_.Keep(call, header.call);
   if (answers_.WasCancelled(call)) {
     return OnCallEnded(call,
                        static_cast<std::uint8_t>(absl::StatusCode::kCancelled),
@@ -206,6 +210,33 @@ void Engine::OnCancel(std::uint32_t channel) {
     client_transport_.Cancel(call, now_);
   } else {
     answers_.Cancel(call, handle);
+  }
+}
+
+void Engine::OnLink(std::uint32_t channel) {
+  const std::uint64_t handle = message_.header.call;
+  const std::uint64_t parent = message_.header.data;
+  const std::uint32_t call =
+      lh_handle_index(handle) - region_.options().arrived_calls;
+  if (call >= answers_.calls() || answers_.IsOpen(call, handle)) {
+    return channels_.Refuse(channel);
+  }
+  if (!dispatcher_.IsHeld(parent)) return;  // it has ended
+  if (dispatcher_.IsFlagged(parent)) return answers_.Cancel(call, handle);
+  links_.Link(call, handle, parent);
+}
+
+void Engine::OnCallFlagged(std::uint64_t handle) {
+  for (;;) {
+    std::uint64_t child_handle;
+    const std::uint32_t child = links_.TakeChild(handle, &child_handle);
+    if (child == CallLinks::kNone) return;
+    if (answers_.IsOpen(child, child_handle)) {
+      client_transport_.Cancel(child, now_,
+                               "cancelled with the call that it was made for");
+    } else {
+      answers_.Cancel(child, child_handle);  // its CALL is still to come
+    }
   }
 }
 
@@ -268,6 +299,7 @@ void Engine::OnServerCallEnded(std::uint32_t server) {
 
 void Engine::OnCallEnded(std::uint32_t call, std::uint8_t status,
                          const Body& body) {
+  links_.Unlink(call);
   answers_.End(call, status, body);
 }
 

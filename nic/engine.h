@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/answers.h"
+#include "nic/call_links.h"
 #include "nic/channel_table.h"
 #include "nic/client_transport.h"
 #include "nic/counters.h"
@@ -79,6 +80,7 @@ class Engine final : private ServerTransport::Handler,
                    const Body& body) override;
   void OnCallDone(const ReplyTo& to, std::uint8_t status,
                   const Body& body) override;
+  void OnCallFlagged(std::uint64_t handle) override;
   void OnServerCallEnded(std::uint32_t server) override;
 
   bool PollWires();
@@ -88,6 +90,7 @@ class Engine final : private ServerTransport::Handler,
   void OnCallMessage(std::uint32_t channel);
   void OnOutgoingCall(std::uint32_t channel);
   void OnCancel(std::uint32_t channel);
+  void OnLink(std::uint32_t channel);
 
   // Control commands: engine_control.cc.
   void OnControl(std::uint32_t channel);
@@ -103,6 +106,7 @@ class Engine final : private ServerTransport::Handler,
   Counters counters_;
   ChannelTable channels_;
   Answers answers_;
+  CallLinks links_;
   ServerTable servers_;
   Dispatcher dispatcher_;
   ServerTransport server_transport_;

@@ -22,6 +22,7 @@ foreach(
   part IN
   ITEMS address
         answers
+        call_links
         channel_table
         client_session
         client_transport

@@ -123,6 +123,12 @@ enum lh_kind {
 	LH_KIND_PREEMPT = 15,
 	/* kernel channel, to the NIC: code: enum lh_kernel_answer. */
 	LH_KIND_ANSWER = 16,
+	/*
+	 * call, to the NIC: `call`, whose CALL follows on this channel, is made
+	 * for data, a call that this process serves: if that ends early, so
+	 * does this, with CANCELLED.
+	 */
+	LH_KIND_LINK = 17,
 	/* 32 to 47: requests and replies decoded to views, not used yet. */
 	LH_KIND_DECODED_FIRST = 32,
 	LH_KIND_DECODED_LAST = 47

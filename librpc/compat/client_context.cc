@@ -3,6 +3,7 @@
 //
 // What a client says about one call; see grpcpp/client_context.h.
 #include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,17 @@
 
 namespace grpc {
 inline namespace lh_v1 {
+
+std::unique_ptr<ClientContext> ClientContext::FromServerContext(
+    const ServerContextBase& server_context, PropagationOptions options) {
+  auto context = std::make_unique<ClientContext>();
+  lauberhorn::CallOptions& call = context->options_;
+  call.parent = server_context.AsParent();
+  const std::uint32_t bits = options.c_bitmask();
+  call.inherit_deadline = (bits & GRPC_PROPAGATE_DEADLINE) != 0;
+  call.inherit_cancellation = (bits & GRPC_PROPAGATE_CANCELLATION) != 0;
+  return context;
+}
 
 void ClientContext::AddMetadata(const std::string& meta_key,
                                 const std::string& meta_value) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <latch>
@@ -174,6 +175,99 @@ TEST_F(ContextTest, AHandlerMayCancelItsCall) {
   grpc::ClientContext next;
   next.set_deadline(Patience());
   EXPECT_TRUE(Say(next).ok());
+}
+
+// The handler calls its own server, for its call; what came of that.
+class NestedTest : public ContextTest {
+ protected:
+  // Makes the outer call, whose handler makes a nested one with `options`,
+  // which waits until it is cancelled or a minute has passed.
+  grpc::Status CallNested(const grpc::PropagationOptions& options) {
+    service_.say = [this, options](grpc::ServerContext* context) {
+      if (nesting_.exchange(true)) {
+        inner_deadline_ = context->deadline();
+        entered_.count_down();
+        WaitUntilCancelled(*context);
+        inner_ended_.count_down();
+        return grpc::Status::OK;
+      }
+      const auto nested =
+          grpc::ClientContext::FromServerContext(*context, options);
+      echo::Request request;
+      echo::Reply reply;
+      nested_status_ = stub_->Say(nested.get(), request, &reply);
+      outer_ended_.count_down();
+      return nested_status_;
+    };
+    return Say(context_);
+  }
+
+  std::atomic<bool> nesting_{false};
+  std::latch entered_{1};
+  std::latch inner_ended_{1};
+  std::latch outer_ended_{1};
+  std::chrono::system_clock::time_point inner_deadline_;
+  grpc::Status nested_status_;
+};
+
+TEST_F(NestedTest, CancellationReachesTheNestedCall) {
+  std::thread canceller([&] {
+    entered_.wait();
+    context_.TryCancel();
+  });
+  EXPECT_EQ(CallNested({}).error_code(), grpc::StatusCode::CANCELLED);
+  canceller.join();
+  inner_ended_.wait();
+  outer_ended_.wait();
+  EXPECT_EQ(nested_status_.error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(NestedTest, TheDeadlineReachesTheNestedCall) {
+  const auto deadline =
+      std::chrono::system_clock::now() + std::chrono::milliseconds(200);
+  context_.set_deadline(deadline);
+  EXPECT_EQ(
+      CallNested(grpc::PropagationOptions().disable_cancellation_propagation())
+          .error_code(),
+      grpc::StatusCode::DEADLINE_EXCEEDED);
+  outer_ended_.wait();
+  // It may have ended before the nested handler ran.
+  EXPECT_EQ(nested_status_.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(NestedTest, ADeadlineThatIsNotInheritedEndsTheNestedCallAllTheSame) {
+  context_.set_deadline(std::chrono::system_clock::now() +
+                        std::chrono::milliseconds(200));
+  EXPECT_EQ(
+      CallNested(grpc::PropagationOptions().disable_deadline_propagation())
+          .error_code(),
+      grpc::StatusCode::DEADLINE_EXCEEDED);
+  inner_ended_.wait();
+  outer_ended_.wait();
+  EXPECT_EQ(inner_deadline_, std::chrono::system_clock::time_point::max());
+  EXPECT_EQ(nested_status_.error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(NestedTest, WhatIsNotInheritedGoesOn) {
+  std::thread canceller([&] {
+    entered_.wait();
+    context_.TryCancel();
+  });
+  const auto none = grpc::PropagationOptions()
+                        .disable_deadline_propagation()
+                        .disable_cancellation_propagation();
+  EXPECT_EQ(CallNested(none).error_code(), grpc::StatusCode::CANCELLED);
+  canceller.join();
+  // Nothing but the end of the server ends the nested call.
+  EXPECT_FALSE(outer_ended_.try_wait());
+  server_->Shutdown(std::chrono::system_clock::now());
+  EXPECT_EQ(nested_status_.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST(FromServerContextTest, OfNoCallItIsAContextLikeAnother) {
+  grpc::ServerContext of_no_call;
+  const auto context = grpc::ClientContext::FromServerContext(of_no_call);
+  EXPECT_EQ(context->deadline(), std::chrono::system_clock::time_point::max());
 }
 
 TEST_F(ContextTest, MetadataGoesBothWays) {

@@ -27,6 +27,7 @@
 #include "absl/types/span.h"
 #include "grpcpp/support/config.h"
 #include "grpcpp/support/metadata.h"
+#include "grpcpp/support/propagation_options.h"
 #include "grpcpp/support/status.h"
 #include "grpcpp/support/string_ref.h"
 #include "grpcpp/support/time.h"
@@ -35,6 +36,7 @@
 
 namespace grpc {
 inline namespace lh_v1 {
+class ServerContextBase;
 namespace internal {
 class UnaryCaller;
 }
@@ -46,6 +48,15 @@ class ClientContext {
 
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
+
+  // ClientContext::FromServerContext()
+  //
+  // A context for a call that a handler makes for the one that it runs: the
+  // earlier of both deadlines counts, and if that call is cancelled, so is this
+  // one. `server_context` need not outlive it.
+  static std::unique_ptr<ClientContext> FromServerContext(
+      const ServerContextBase& server_context,
+      PropagationOptions options = PropagationOptions());
 
   // ClientContext::AddMetadata()
   //

@@ -95,7 +95,13 @@ class ServerContextBase {
   explicit ServerContextBase(lauberhorn::ServerCall& call) : call_(&call) {}
 
  private:
+  friend class ClientContext;
   friend class internal::UnaryHandler;
+
+  // For calls that are made for this one; none if it is of no call.
+  lauberhorn::ParentCall AsParent() const {
+    return call_ == nullptr ? lauberhorn::ParentCall() : call_->AsParent();
+  }
 
   static const std::multimap<string_ref, string_ref>& NoClientMetadata();
 

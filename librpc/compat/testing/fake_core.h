@@ -42,6 +42,7 @@ class FakeServerCall final : public ServerCall {
   absl::Time deadline() const override { return deadline_; }
   bool IsCancelled() const override { return is_cancelled_; }
   void Cancel() override { is_cancelled_ = true; }
+  lauberhorn::ParentCall AsParent() const override { return {this, 1, 2}; }
   using ServerCall::ReserveReply;
   std::uint8_t* ReserveReply(std::size_t size,
                              absl::Span<const std::uint8_t> metadata) override;

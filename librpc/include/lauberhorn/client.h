@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lauberhorn/cancellation.h"
+#include "lauberhorn/parent_call.h"
 #include "lauberhorn/runtime.h"
 
 namespace lauberhorn {
@@ -73,6 +74,14 @@ struct CallOptions {
   // Ends the call early, if not null: from any thread, at any time. For this
   // call only.
   Cancellation* cancellation = nullptr;
+
+  // The call that this one is made for, if any. Then the earlier of both
+  // deadlines counts, and this call ends with CANCELLED if that one is
+  // cancelled, expires, or loses its caller while its handler runs: the NIC
+  // sees to it, if both calls are of one runtime. Each can be declined.
+  ParentCall parent;
+  bool inherit_deadline = true;
+  bool inherit_cancellation = true;
 };
 
 // One blocking unary call; not to be used twice, and one at a time per thread.

@@ -35,6 +35,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lauberhorn/parent_call.h"
 
 namespace lauberhorn {
 
@@ -74,6 +75,11 @@ class ServerCall {
   // dropped. The call is to be answered all the same. From any thread, until
   // the thunk returns.
   virtual void Cancel() = 0;
+
+  // ServerCall::AsParent()
+  //
+  // The name of this call for calls that are made for it: CallOptions::parent.
+  virtual ParentCall AsParent() const = 0;
 
   // ServerCall::ReserveReply()
   //

@@ -97,9 +97,21 @@ std::unique_ptr<Peer> MakeUdp(const Message& message);
 // Rings in shared memory, one each way; both sides spin. No protocol.
 std::unique_ptr<Peer> MakeRing(const Message& message);
 
-// gRPC's library with default options, through its synchronous API.
+// A message in shared memory, and threads that wake each other by eventfd.
+std::unique_ptr<Peer> MakeEventfd(const Message& message);
+
+// gRPC's library with default options: its synchronous API, its callbacks, and
+// its completion queues.
 std::unique_ptr<Peer> MakeGrpcSyncTcp(const Message& message);
 std::unique_ptr<Peer> MakeGrpcSyncUnix(const Message& message);
+std::unique_ptr<Peer> MakeGrpcCallbackTcp(const Message& message);
+std::unique_ptr<Peer> MakeGrpcCallbackUnix(const Message& message);
+std::unique_ptr<Peer> MakeGrpcQueueTcp(const Message& message);
+std::unique_ptr<Peer> MakeGrpcQueueUnix(const Message& message);
+
+// Cap'n Proto's RPC, with its own messages; if its packages are there.
+std::unique_ptr<Peer> MakeCapnProtoTcp(const Message& message);
+std::unique_ptr<Peer> MakeCapnProtoUnix(const Message& message);
 
 }  // namespace lauberhorn::bench
 

@@ -13,10 +13,19 @@ constexpr std::size_t kMany = PeerKind::kManyClients;
 // Name, window, clients, whether it spins, what makes it.
 constexpr PeerKind kPeers[] = {
     {"ring", 128, 1, true, &MakeRing},
+    {"eventfd", 1, 1, false, &MakeEventfd},
     {"udp", 128, kMany, false, &MakeUdp},
     {"lauberhorn", 1, kMany, false, &MakeLauberhorn},
     {"grpc-sync-tcp", 1, kMany, false, &MakeGrpcSyncTcp},
     {"grpc-sync-unix", 1, kMany, false, &MakeGrpcSyncUnix},
+    {"grpc-callback-tcp", 128, kMany, false, &MakeGrpcCallbackTcp},
+    {"grpc-callback-unix", 128, kMany, false, &MakeGrpcCallbackUnix},
+    {"grpc-queue-tcp", 128, kMany, false, &MakeGrpcQueueTcp},
+    {"grpc-queue-unix", 128, kMany, false, &MakeGrpcQueueUnix},
+#ifdef LAUBERHORN_BENCH_CAPNPROTO
+    {"capnproto-tcp", 128, kMany, false, &MakeCapnProtoTcp},
+    {"capnproto-unix", 128, kMany, false, &MakeCapnProtoUnix},
+#endif
 };
 
 }  // namespace

@@ -45,8 +45,8 @@ lh_address FromV6(const sockaddr* address) {
 
 }  // namespace
 
-absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
-                                         TargetUse use) {
+absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
+                                        TargetUse use) {
   absl::string_view rest = target;
   int family = AF_UNSPEC;
   if (absl::ConsumePrefix(&rest, "ipv4:")) {
@@ -78,6 +78,21 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
     return Unparsable(target, "an IPv6 address needs brackets");
   }
   if (host.empty()) return Unparsable(target, "no host");
+  // The resolver would take it for the end of the name.
+  if (absl::StrContains(host, absl::string_view("\0", 1))) {
+    return Unparsable(target, "a zero byte in it");
+  }
+  return TargetParts{.host = std::string(host),
+                     .port = static_cast<std::uint16_t>(port),
+                     .family = family};
+}
+
+absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
+                                         TargetUse use) {
+  const absl::StatusOr<TargetParts> parts = ParseTarget(target, use);
+  if (!parts.ok()) return parts.status();
+  const std::string& name = parts->host;
+  const int family = parts->family;
 
   addrinfo hints = {};
   hints.ai_family = family;
@@ -85,7 +100,6 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
   hints.ai_flags = use == TargetUse::kListen ? AI_PASSIVE : 0;
   if (family != AF_UNSPEC) hints.ai_flags |= AI_NUMERICHOST;
   addrinfo* raw = nullptr;
-  const std::string name(host);
   const int error = getaddrinfo(name.c_str(), nullptr, &hints, &raw);
   if (error != 0) {
     return absl::UnavailableError(
@@ -106,7 +120,7 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
   }
   lh_address address = best->ai_family == AF_INET ? FromV4(best->ai_addr)
                                                   : FromV6(best->ai_addr);
-  address.port = static_cast<__u16>(port);
+  address.port = parts->port;
   if (use == TargetUse::kConnect) {
     // "Any address" is this host; its answers come from the loopback one.
     static constexpr std::uint8_t kAny[16] = {};

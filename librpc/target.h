@@ -7,6 +7,9 @@
 #ifndef LAUBERHORN_LIBRPC_TARGET_H_
 #define LAUBERHORN_LIBRPC_TARGET_H_
 
+#include <cstdint>
+#include <string>
+
 #include "abi/host/control.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -15,6 +18,18 @@ namespace lauberhorn {
 
 // Whether the address is to be called or to be listened on.
 enum class TargetUse { kConnect, kListen };
+
+// What a target says, before any name is looked up.
+struct TargetParts {
+  std::string host;  // not empty, without brackets
+  std::uint16_t port = 0;
+  int family = 0;  // AF_INET or AF_INET6 if it must be such an address, else 0
+};
+
+// The parts of what ResolveTarget() understands, or its INVALID_ARGUMENT. Does
+// not block.
+absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
+                                        TargetUse use);
 
 // "host:port", "[v6]:port", with "dns:", "dns:///", "ipv4:" or "ipv6:" before
 // it. A name with several addresses means its first IPv4 one, else its first.

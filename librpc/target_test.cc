@@ -68,6 +68,12 @@ TEST(TargetTest, WhatCannotBeParsedIsNamedWithTheReason) {
   }
 }
 
+TEST(TargetTest, AZeroByteDoesNotEndAName) {
+  const absl::string_view target("localhost\0.example:80", 21);
+  EXPECT_EQ(ResolveTarget(target, TargetUse::kConnect).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST(TargetTest, ANameThatDoesNotResolveIsUnavailable) {
   const auto address =
       ResolveTarget("no-such-host.invalid:1", TargetUse::kConnect);

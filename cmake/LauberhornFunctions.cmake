@@ -8,6 +8,7 @@
 #   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL])
 #   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s]
 #                   [GNU_EXTENSIONS])
+#   lauberhorn_fuzzer(NAME t SRCS .. CORPUS folder [DEPS ..])
 #   lauberhorn_benchmark(NAME t SRCS .. [DEPS ..])
 #
 # Headers are found relative to the root ("nic/engine.h").
@@ -159,6 +160,46 @@ if(LAUBERHORN_BUILD_TESTS)
   foreach(label IN LISTS LAUBERHORN_TEST_LABELS)
     add_custom_target(lauberhorn_tests_${label})
   endforeach()
+endif()
+
+# A fuzzer: SRCS define LLVMFuzzerTestOneInput, CORPUS is the folder of its
+# inputs, relative to the caller's. Under the preset `fuzz` it is a program of
+# libFuzzer, which tools/fuzz finds as <build>/fuzzers/<NAME>; elsewhere
+# <NAME>_replay, a test that goes through the corpus, also with the label memory.
+function(lauberhorn_fuzzer)
+  cmake_parse_arguments(ARG "" "NAME;CORPUS" "SRCS;DEPS" ${ARGN})
+  lauberhorn_require_parsed(lauberhorn_fuzzer)
+  if(NOT LAUBERHORN_BUILD_TESTS)
+    return()
+  endif()
+  set(corpus "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS}")
+  if(LAUBERHORN_SANITIZE MATCHES "fuzzer")
+    add_executable(${ARG_NAME} ${ARG_SRCS})
+    target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(
+      ${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                             "${CMAKE_BINARY_DIR}/fuzzers")
+    # Where its corpus is, for tools/fuzz.
+    file(WRITE "${CMAKE_BINARY_DIR}/fuzzers/${ARG_NAME}.corpus" "${corpus}\n")
+    add_dependencies(lauberhorn_fuzzers ${ARG_NAME})
+  else()
+    set(replay ${ARG_NAME}_replay)
+    add_executable(${replay} ${ARG_SRCS}
+                             ${Lauberhorn_SOURCE_DIR}/tests/fuzz_replay.cc)
+    target_compile_options(${replay} PRIVATE $<$<CONFIG:Release>:-O1>)
+    add_test(NAME ${replay} COMMAND ${replay} ${corpus})
+    set_tests_properties(
+      ${replay} PROPERTIES TIMEOUT 120 LABELS memory ENVIRONMENT
+                           "UBSAN_OPTIONS=print_stacktrace=1")
+    add_dependencies(lauberhorn_tests_memory ${replay})
+    set(ARG_NAME ${replay})
+  endif()
+  lauberhorn_compile_settings(${ARG_NAME})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+endfunction()
+
+if(LAUBERHORN_BUILD_TESTS AND LAUBERHORN_SANITIZE MATCHES "fuzzer")
+  add_custom_target(lauberhorn_fuzzers)
 endif()
 
 # A benchmark of Google Benchmark (SRCS may bring a main() of their own). The

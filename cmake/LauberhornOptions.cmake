@@ -17,7 +17,8 @@ option(LAUBERHORN_CCACHE "Use ccache where it is installed"
        ${PROJECT_IS_TOP_LEVEL})
 set(LAUBERHORN_SANITIZE
     ""
-    CACHE STRING "Sanitizers: 'address,undefined', 'thread' or nothing")
+    CACHE STRING "Sanitizers: 'address,undefined', 'thread', the first with \
+'fuzzer-no-link', or nothing")
 
 if(PROJECT_IS_TOP_LEVEL)
   if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)

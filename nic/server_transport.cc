@@ -22,7 +22,9 @@ bool IsOlder(std::uint32_t a, std::uint32_t b) {
 }
 
 // Slots that sessions may get beyond their first: 16 of them all there may be.
-constexpr std::uint32_t kSpareSlots = 16 * kMaxSessionSlots;
+std::uint32_t SpareSlots(std::uint32_t sessions) {
+  return std::min<std::uint32_t>(sessions, 16) * kMaxSessionSlots;
+}
 
 }  // namespace
 
@@ -33,7 +35,7 @@ ServerTransport::ServerTransport(std::uint32_t sessions, const Secret& secret,
       counters_(counters),
       handler_(handler),
       sessions_(sessions),
-      slots_(sessions, kSpareSlots),
+      slots_(sessions, SpareSlots(sessions)),
       origins_(sessions) {
   free_.reserve(sessions);
   busy_.reserve(sessions);

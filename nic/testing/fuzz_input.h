@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/testing/fuzz_input.h
+//
+// What a fuzzer's entry is written with: its input as a stream of choices, and
+// the check of an invariant.
+#ifndef LAUBERHORN_NIC_TESTING_FUZZ_INPUT_H_
+#define LAUBERHORN_NIC_TESTING_FUZZ_INPUT_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/types/span.h"
+
+namespace lauberhorn::nic::testing {
+
+// Ends the process if the invariant does not hold: that is what a fuzzer, and
+// the replay of its corpus, count as a finding.
+inline void Require(bool holds, const char* invariant) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", invariant);
+  std::abort();
+}
+
+class FuzzInput {
+ public:
+  FuzzInput(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
+
+  bool empty() const { return rest_.empty(); }
+
+  // The next bytes as a number; zeros when there are no more.
+  template <typename T>
+  T Take() {
+    T value = 0;
+    const absl::Span<const std::uint8_t> bytes = Bytes(sizeof(value));
+    if (!bytes.empty()) std::memcpy(&value, bytes.data(), bytes.size());
+    return value;
+  }
+  std::uint8_t Byte() { return Take<std::uint8_t>(); }
+
+  // 0 to `count` - 1; `count` is 1 to 256.
+  std::size_t Below(std::size_t count) { return Byte() % count; }
+
+  // At most `size` bytes.
+  absl::Span<const std::uint8_t> Bytes(std::size_t size) {
+    const absl::Span<const std::uint8_t> bytes =
+        rest_.first(std::min(size, rest_.size()));
+    rest_.remove_prefix(bytes.size());
+    return bytes;
+  }
+
+ private:
+  absl::Span<const std::uint8_t> rest_;
+};
+
+}  // namespace lauberhorn::nic::testing
+
+#endif  // LAUBERHORN_NIC_TESTING_FUZZ_INPUT_H_

@@ -31,6 +31,11 @@ CORRECT = [
     ("endpoint", "NESTED=2 RETIRES=0", "all threads wait for nested calls"),
     ("death", "D=2 CALLS=2", "two slots"),
     ("death", "D=3 CALLS=2", "three slots"),
+    ("sessions", "FAULTS=2", "two calls, one slot, any two faults"),
+    ("sessions", "FAULTS=1 SLOTS=2", "two slots"),
+    ("sessions", "FAULTS=1 TRIES=3", "three transmissions"),
+    ("sessions", "FAULTS=1 LASTING=0", "a handler that lasts until it is told"),
+    ("sessions", "FAULTS=3 CALLS=1", "one call, any three faults"),
 ]
 
 CORRECT_LARGE = [
@@ -52,6 +57,12 @@ CORRECT_LARGE = [
     ("endpoint", "D=3 CALLS=3 NESTED=2", "two nested calls and a plain one"),
     ("death", "D=2 CALLS=4 REVOKES=2", "four calls"),
     ("death", "D=3 CALLS=4 REVOKES=2", "four calls, three slots"),
+    ("sessions", "FAULTS=3", "two calls, any three faults"),
+    ("sessions", "FAULTS=1 CALLS=3", "three calls in one slot"),
+    ("sessions", "FAULTS=1 CALLS=3 SLOTS=2", "three calls in two slots"),
+    ("sessions", "FAULTS=1 SESSIONS=3 TOKENS=3 OPENINGS=2", "three sessions"),
+    ("sessions", "FAULTS=2 LASTING=0", "a handler that lasts until it is told"),
+    ("sessions", "FAULTS=5 CALLS=1", "one call, any five faults"),
 ]
 
 # (mutant, model, defines, the properties that it may break)
@@ -122,6 +133,24 @@ MUTANTS = [
     ("DEAD_TAKEN_NOT_ANSWERED", "death", "", "EVERY_RUN_ENDS"),
     ("ERRORS_BEFORE_COLLECT", "death", "", "REPLY_KEPT"),
     ("NIC_NOT_TOLD", "death", "", "EVERY_RUN_ENDS"),
+    ("RESTART_WITHOUT_INCARNATION", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("RETRY_AFTER_RESET", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("DUPLICATE_RUNS", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("LOWER_SEQUENCE_RUNS", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("KEPT_REPLY_DROPPED", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("BUSY_FORGETS_SEQUENCE", "sessions", "", "RUN_AT_MOST_ONCE"),
+    ("BUSY_TAKES_SEQUENCE", "sessions", "", "ANSWER_IS_OF_THE_CALL"),
+    ("CLIENT_WITHOUT_INCARNATION", "sessions", "", "ANSWER_IS_OF_THE_CALL"),
+    ("SEQUENCE_NOT_COMPARED", "sessions", "", "ANSWER_IS_OF_THE_CALL"),
+    ("TOKEN_NOT_COMPARED", "sessions", "", "ANSWER_IS_OF_THE_CALL"),
+    ("REPLY_INTO_SLOT", "sessions", "", "ANSWER_IS_OF_THE_CALL"),
+    ("SLOT_KEPT_AFTER_END", "sessions", "CALLS=1", "ENDED_ONCE"),
+    ("BUSY_AFTER_RUN", "sessions", "", "REFUSED_NEVER_RAN"),
+    ("CANCEL_WITHOUT_SEQUENCE", "sessions", "", "WAITED_FOR_IS_KEPT"),
+    ("EVICT_BUSY_SESSION", "sessions", "", "WAITED_FOR_IS_KEPT"),
+    ("NO_PROBE", "sessions", "", "EVERY_RUN_ENDS"),
+    ("SILENCE_UNHEARD", "sessions", "LASTING=0", "EVERY_RUN_ENDS"),
+    ("DROPPED_NOT_TOLD", "sessions", "LASTING=0", "EVERY_RUN_ENDS"),
 ]
 
 # (property, situation, model, defines)
@@ -182,6 +211,32 @@ WITNESSES = [
     ("UNTAKEN_IS_RETURNED", "DELIVERED_TO_DEAD", "death", ""),
     ("REPLY_KEPT", "DIED_AFTER_PUT", "death", ""),
     ("REPLY_KEPT", "DIED_BEFORE_PUT", "death", ""),
+    ("RUN_AT_MOST_ONCE", "DUPLICATE_OF_RUNNING", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "DUPLICATE_OF_REPLIED", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "LOWER_CAME", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "OLD_TOKEN", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "RESET_ENDS_CALL", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "NEXT_SESSION", "sessions", ""),
+    ("RUN_AT_MOST_ONCE", "OPENED_TWICE", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "ANSWERED", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "KEPT_REPLY_ARRIVED", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "LATE_REPLY", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "REPLY_OF_LOST_SESSION", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "REPLY_OF_DROPPED", "sessions", ""),
+    ("ANSWER_IS_OF_THE_CALL", "CLIENT_BACK", "sessions", ""),
+    ("ENDED_ONCE", "LATE_REPLY", "sessions", ""),
+    ("ENDED_ONCE", "GAVE_UP", "sessions", ""),
+    ("REFUSED_NEVER_RAN", "REFUSED", "sessions", ""),
+    ("REFUSED_NEVER_RAN", "REFUSED_THEN_ANSWERED", "sessions", ""),
+    ("REFUSED_NEVER_RAN", "REFUSED_YET_RUNS", "sessions", ""),
+    ("WAITED_FOR_IS_KEPT", "SUPERSEDED", "sessions", ""),
+    ("WAITED_FOR_IS_KEPT", "CANCELLED", "sessions", ""),
+    ("WAITED_FOR_IS_KEPT", "LATE_CANCEL", "sessions", ""),
+    ("WAITED_FOR_IS_KEPT", "EVICTED", "sessions", ""),
+    ("EVERY_RUN_ENDS", "EVICTED_IN_FLIGHT", "sessions", ""),
+    ("EVERY_RUN_ENDS", "PROBE_ANSWERED", "sessions", ""),
+    ("EVERY_RUN_ENDS", "SILENT_CLIENT", "sessions", "LASTING=0"),
+    ("EVERY_RUN_ENDS", "OPENED_AGAIN", "sessions", ""),
 ]
 
 # Where each edge of spec/channel.table is taken (EDGE_LEAVES_ITS_STATES).

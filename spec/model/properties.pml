@@ -28,6 +28,11 @@
 #define UNTAKEN_IS_RETURNED 11 /* only a call that was taken ends in an error */
 #define WHOLE_MESSAGE 12 /* all lines of a message are of the same fill */
 #define ANSWERED_IN_TIME 13 /* no load made after the put waits for T_max */
+#define RUN_AT_MOST_ONCE 14 /* no call is started twice, whatever restarts */
+#define ANSWER_IS_OF_THE_CALL 15 /* a caller gets what its own call came to */
+#define ENDED_ONCE 16 /* no call ends twice for its caller */
+#define REFUSED_NEVER_RAN 17 /* a call that is answered BUSY was not started */
+#define WAITED_FOR_IS_KEPT 18 /* what runs is ended only if nobody waits for it */
 
 #define MUST(property, condition) assert((condition) && 100 + property)
 

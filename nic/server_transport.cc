@@ -111,6 +111,7 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   }
   if (header.sequence == slot.sequence) {
     counters_.calls_duplicate.Add();
+    slot.heard = now;
     slot.sent_us = header.sent_us;
     if (slot.state == Slot::kRunning) {
       SendSlot(index, header.slot, LH_PACKET_ACCEPTED, now);
@@ -126,6 +127,7 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
   const Slot::State before = slot.state;
   const std::uint32_t sequence_before = slot.sequence;
   slot.sequence = header.sequence;
+  slot.heard = now;
   slot.sent_us = header.sent_us;
   StartRunning(index, slot, now);
   const Nanos deadline = header.remaining_us == 0
@@ -166,6 +168,7 @@ void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
     counters_.packets_stale.Add();
     return;
   }
+  slot.heard = now;
   slot.sent_us = header.sent_us;
   if (slot.state == Slot::kRunning) {
     SendSlot(index, header.slot, LH_PACKET_ACCEPTED, now);
@@ -230,13 +233,28 @@ void ServerTransport::Expire(Nanos now) {
   // From the end: who leaves is replaced by one that was looked at.
   for (std::size_t at = busy_.size(); at > 0; --at) {
     const std::uint32_t index = busy_[at - 1];
-    const Nanos dead = sessions_[index].heard + kClientSilence;
-    if (dead > now) {
-      look_ = std::min(look_, dead);
+    if (sessions_[index].heard + kClientSilence > now) {
+      DropUnasked(index, now);
       continue;
     }
     counters_.clients_lost.Add();
     Release(index, LH_CALL_PEER_DEAD);
+  }
+}
+
+// A client that lives asks for each of its calls. It gave up those that it does
+// not ask for, and the packet that said so was lost.
+void ServerTransport::DropUnasked(std::uint32_t index, Nanos now) {
+  for (std::uint16_t number = 0; number < slots_.granted(index); ++number) {
+    Slot& slot = slots_.At(index, number);
+    if (slot.state != Slot::kRunning) continue;
+    const Nanos dead = slot.heard + kClientSilence;
+    if (dead > now) {
+      look_ = std::min(look_, dead);
+      continue;
+    }
+    counters_.calls_unasked.Add();
+    Drop(index, slot, LH_CALL_CANCELLED);
   }
 }
 

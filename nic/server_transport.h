@@ -125,6 +125,7 @@ class ServerTransport {
     BodySize size;
     std::uint8_t status;
     State state;
+    Nanos heard;  // a packet of its call last came
     KeptBody reply;
   };
   struct Session {
@@ -186,6 +187,7 @@ class ServerTransport {
   void StartRunning(std::uint32_t index, Slot& slot, Nanos now);
   void StopRunning(std::uint32_t index);
   void Drop(std::uint32_t index, Slot& slot, std::uint8_t why);
+  void DropUnasked(std::uint32_t index, Nanos now);
   void SendOpen(std::uint8_t type, const lh_open& open, const Address& to,
                 Wire& wire);
   void SendReset(std::uint64_t token, const Address& to, Wire& wire);

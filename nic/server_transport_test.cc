@@ -883,6 +883,30 @@ TEST_F(ServerTransportTest, AClientThatAsksForItsCallIsAlive) {
   EXPECT_EQ(counters_.clients_lost.value(), 0u);
 }
 
+TEST_F(ServerTransportTest, ACallThatNobodyAsksForIsDropped) {
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1, 0);
+  now_ += kSecond;
+  Call(client_, token, 1, 1);
+  // The CANCEL of the first is lost.
+  while (now_ < 1006 * kSecond) {
+    EXPECT_EQ(server_.calls[0].dropped, 0);
+    now_ += kSecond;
+    Say(client_, About(LH_PACKET_PROBE, token, 1, 1));
+    server_.Poll(now_);
+  }
+  EXPECT_EQ(server_.calls[0].dropped, 1);
+  EXPECT_EQ(server_.calls[0].why, LH_CALL_CANCELLED);
+  EXPECT_EQ(server_.calls[1].dropped, 0);
+  EXPECT_EQ(counters_.calls_unasked.value(), 1u);
+  EXPECT_EQ(counters_.clients_lost.value(), 0u);
+  server_.Reply(0, 0, "late", now_);
+  EXPECT_TRUE(client_.Receive().empty());
+  server_.Reply(1, 0, "done", now_);
+  EXPECT_EQ(client_.Receive().size(), 1u);
+  EXPECT_EQ(server_.transport().Next(), kNever);
+}
+
 TEST_F(ServerTransportTest, OnlyTheDeadAreForgotten) {
   // Calls end and begin in different orders; the second client is silent.
   std::vector<std::uint64_t> tokens;

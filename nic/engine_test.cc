@@ -260,6 +260,19 @@ TEST_F(EngineTest, AnswersGoWhereTheCallSaid) {
   EXPECT_EQ(Await(client_->call(4)).header.call, Handle(3));
 }
 
+TEST_F(EngineTest, ACallThatIsRefusedIsAnsweredOnceAndHasCome) {
+  lh_command_limits limits = {};
+  limits.running = limits.threads = limits.queued = 1;
+  server_->Control(now_, LH_COMMAND_LIMITS, Payload(limits));
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  for (int step = 0; step < 10; ++step) Step();
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 8u);  // RESOURCE_EXHAUSTED
+  const Counters& counters = server_->engine().counters();
+  EXPECT_EQ(counters.calls_arrived.value(), 2u);
+  EXPECT_EQ(counters.calls_busy.value(), 0u);
+}
+
 TEST_F(EngineTest, RepliesComeInAnyOrder) {
   server_->Wait(2);
   server_->Wait(3);

@@ -143,6 +143,10 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
                        .name = packet.name,
                        .deadline = deadline,
                        .body = {packet.meta, packet.payload}});
+  if (slot.state != Slot::kRunning) {  // it has been answered at once
+    counters_.calls_arrived.Add();
+    return;
+  }
   if (call == kBusy) {
     SendSlot(index, header.slot, LH_PACKET_BUSY, now);
     StopRunning(index);
@@ -151,8 +155,6 @@ void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
     return;
   }
   counters_.calls_arrived.Add();
-  // It may have been answered at once.
-  if (slot.state != Slot::kRunning) return;
   slot.call = call;
   // The client is to know at once of its new slots.
   if (session.running == slots_.granted(index) && Grow(index)) {

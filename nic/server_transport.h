@@ -79,8 +79,9 @@ class ServerTransport {
     virtual ~Handler() = default;
 
     // A new call. Answer it with Reply(), now or later. Returns a name for it,
-    // which is given to OnCallDropped(); or kBusy if there is no place for it:
-    // then it never came, and will come again.
+    // which is given to OnCallDropped(), any if it has been answered already;
+    // or kBusy if there is no place for it: then it never came, and will come
+    // again.
     virtual std::uint32_t OnCall(const IncomingCall& call) = 0;
 
     // Nobody waits for this call any more; a Reply() to it is ignored. `why` is

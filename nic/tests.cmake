@@ -11,8 +11,15 @@ lauberhorn_library(
   NAME
   lauberhorn_nic_testing
   SRCS
+  testing/call_oracle.cc
   testing/host_side.cc
   testing/memory_wire.cc
+  testing/simulated_caller.cc
+  testing/simulated_host.cc
+  testing/simulated_process.cc
+  testing/simulated_thread.cc
+  testing/simulated_worker.cc
+  testing/simulation.cc
   testing/transport_peers.cc
   DEPS
   GTest::gtest
@@ -30,6 +37,7 @@ foreach(
         dispatcher
         engine
         engine_allocation
+        engine_storm
         engine_thread
         keyed_hash
         method_names
@@ -45,6 +53,10 @@ foreach(
         udp_wire)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
+endforeach()
+foreach(part IN ITEMS call_oracle simulated_host)
+  lauberhorn_test(NAME nic_${part}_test SRCS testing/${part}_test.cc DEPS
+                  lauberhorn_nic_testing)
 endforeach()
 lauberhorn_test(NAME nic_memory_wire_test SRCS testing/memory_wire_test.cc DEPS
                 lauberhorn_nic_testing)

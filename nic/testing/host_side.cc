@@ -77,12 +77,21 @@ bool HostChannel::Put(lh_message header, absl::string_view payload,
   }
   lh_waiter waiter = {};
   waiter.ring = [](void* rings) { ++*static_cast<int*>(rings); };
-  waiter.context = &rings_;
+  waiter.context = counted_ == nullptr ? &rings_ : counted_;
   lh_put(&channel_, line, &waiter);
   return true;
 }
 
-bool HostChannel::Take(TakenMessage* message) {
+void HostChannel::BeforeSleep() {
+  if (lh_bell_before_sleep(&channel_.bell)) ++(counted_ ? *counted_ : rings_);
+}
+
+bool HostChannel::HasMessage() const {
+  const lh_line* const line = lh_lane_next(&channel_.in);
+  return lh_state(lh_load_acquire(&line->header.word)) == LH_FULL;
+}
+
+bool HostChannel::Take(TakenMessage* message, lh_line** held) {
   const std::uint32_t slot = channel_.in.position;
   lh_line* const line = lh_take(&channel_.in);
   if (line == nullptr) return false;
@@ -96,7 +105,11 @@ bool HostChannel::Take(TakenMessage* message) {
         reinterpret_cast<const char*>(lh_lane_overflow(&channel_.in, slot)),
         length - in_line);
   }
-  lh_release(&channel_.in, line);
+  if (held != nullptr) {
+    *held = line;
+  } else {
+    lh_release(&channel_.in, line);
+  }
   return true;
 }
 

@@ -69,16 +69,25 @@ class HostChannel {
   bool Put(lh_message header, absl::string_view payload = "",
            bool length_as_given = false);
 
-  // Takes the next message and releases its slot; false if there is none.
-  bool Take(TakenMessage* message);
+  // Takes the next message; false if there is none. Its slot is released at
+  // once or, if `held` is given, by Release().
+  bool Take(TakenMessage* message, lh_line** held = nullptr);
+  void Release(lh_line* held) { lh_release(&channel_.in, held); }
+
+  // Whether the next message has come.
+  bool HasMessage() const;
 
   // Parks on the slot that the next message will come to.
   bool Park() { return lh_park(&channel_.in) != 0; }
   bool Unpark() { return lh_unpark(&channel_.in) != 0; }
+  // Rings if the NIC has more for this lane: what precedes every sleep.
+  void BeforeSleep();
   bool Close() { return lh_close(&channel_.in) != 0; }
 
   // How often the NIC had to be rung.
   int rings() const { return rings_; }
+  // From now on it is counted there.
+  void CountRingsAt(int* rings) { counted_ = rings; }
 
   lh_channel& channel() { return channel_; }
   __u64* next_word() { return &lh_lane_next(&channel_.in)->header.word; }
@@ -86,6 +95,7 @@ class HostChannel {
  private:
   lh_channel channel_ = {};
   int rings_ = 0;
+  int* counted_ = nullptr;
 };
 
 // Remembers whom it was asked to wake.

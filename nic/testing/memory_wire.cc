@@ -209,6 +209,7 @@ void MemoryNetwork::Arrive() {
       }
     } else {
       wire->Arrive(std::move(node.mapped()));
+      if (on_arrival_) on_arrival_(wire->local());
     }
   }
 }

@@ -69,6 +69,11 @@ class MemoryNetwork {
   void set_faults(const Faults& faults) { faults_ = faults; }
   void set_filter(Filter filter) { filter_ = std::move(filter); }
 
+  // Is told of each packet that came to a wire, and may not send.
+  void set_on_arrival(std::function<void(const Address& to)> on_arrival) {
+    on_arrival_ = std::move(on_arrival);
+  }
+
   // The wires of the host with this address; its port does not matter.
   // Listening elsewhere than there or on any address is refused, and so is a
   // port twice.
@@ -117,6 +122,7 @@ class MemoryNetwork {
   Faults faults_;
   Totals totals_;
   Filter filter_;
+  std::function<void(const Address& to)> on_arrival_;
   Nanos now_ = 0;
   std::multimap<Nanos, Packet> on_the_way_;  // by arrival
   absl::flat_hash_map<Address, MemoryWire*> wires_;

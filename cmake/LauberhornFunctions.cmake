@@ -7,7 +7,7 @@
 #   lauberhorn_installed_library(NAME t FROM .. [DEPS ..])
 #   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL])
 #   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s]
-#                   [GNU_EXTENSIONS])
+#                   [SHARDS n] [GNU_EXTENSIONS])
 #   lauberhorn_fuzzer(NAME t SRCS .. CORPUS folder [DEPS ..])
 #   lauberhorn_benchmark(NAME t SRCS .. [DEPS ..])
 #
@@ -111,10 +111,11 @@ endfunction()
 #                handles bytes that come from elsewhere
 #   stress       runs under other sanitizers in `make check-full` only
 #   long         does more when LAUBERHORN_LONG=1 (`make check-full`)
+# SHARDS makes it so many tests, NAME_1 and so on, with the argument --shard=1/n.
 # GNU_EXTENSIONS are for the kernel's macros and the like.
 # Each label has a build target, lauberhorn_tests_<label>.
 function(lauberhorn_test)
-  cmake_parse_arguments(ARG "GNU_EXTENSIONS" "NAME;TIMEOUT"
+  cmake_parse_arguments(ARG "GNU_EXTENSIONS" "NAME;SHARDS;TIMEOUT"
                         "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   lauberhorn_require_parsed(lauberhorn_test)
   if(NOT LAUBERHORN_BUILD_TESTS)
@@ -143,10 +144,20 @@ function(lauberhorn_test)
   # Tests run for moments and compile for long: only what they test is optimized
   # to the end.
   target_compile_options(${ARG_NAME} PRIVATE $<$<CONFIG:Release>:-O1>)
-  add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS})
+  set(tests ${ARG_NAME})
+  if(ARG_SHARDS)
+    set(tests)
+    foreach(shard RANGE 1 ${ARG_SHARDS})
+      add_test(NAME ${ARG_NAME}_${shard}
+               COMMAND ${ARG_NAME} ${ARG_ARGS} --shard=${shard}/${ARG_SHARDS})
+      list(APPEND tests ${ARG_NAME}_${shard})
+    endforeach()
+  else()
+    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS})
+  endif()
   # A test program that runs no test has not passed.
   set_tests_properties(
-    ${ARG_NAME}
+    ${tests}
     PROPERTIES
       TIMEOUT ${ARG_TIMEOUT}
       LABELS "${ARG_LABELS}"

@@ -54,6 +54,11 @@ foreach(
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
 endforeach()
+lauberhorn_test(NAME nic_simulation_test SRCS simulation_test.cc DEPS
+                lauberhorn_nic_testing LABELS memory long SHARDS 2)
+add_test(NAME nic_simulation_replay_test
+         COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/testing/replay_test
+                 $<TARGET_FILE:nic_simulation_test>)
 foreach(part IN ITEMS call_oracle simulated_host)
   lauberhorn_test(NAME nic_${part}_test SRCS testing/${part}_test.cc DEPS
                   lauberhorn_nic_testing)

@@ -48,8 +48,8 @@ struct KeptBody {
   std::uint8_t bytes[kMaxPayload];
 };
 struct BodySize {
-  std::uint16_t meta = 0;
-  std::uint16_t payload = 0;
+  std::uint16_t meta;
+  std::uint16_t payload;
 };
 
 // Copies a body of at most kMaxPayload bytes.

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace lauberhorn::nic {
@@ -27,6 +28,9 @@ inline constexpr std::uint16_t kMaxSessionSlots = 1024;
 // Slot is a plain struct: it is not initialized.
 template <typename Slot>
 class SlotPool {
+  static_assert(std::is_trivially_default_constructible_v<Slot>,
+                "else all slots are touched");
+
  public:
   // `spare` slots more than the sessions have from the beginning.
   SlotPool(std::uint32_t sessions, std::uint32_t spare)

@@ -89,7 +89,8 @@ class DispatchRig::PolledDevice final : public Device {
       : attachment_{region.base(), region.info(), region.process()} {}
 
   const Attachment& Attach() const override { return attachment_; }
-  void Wait(__u64* word, __u64 parked) override {
+  // Nobody here waits for a time.
+  void Wait(__u64* word, __u64 parked, std::int64_t) override {
     Futex(word, FUTEX_WAIT, static_cast<std::uint32_t>(parked));
   }
   void Ring() override {}

@@ -8,42 +8,31 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "librpc/client_impl.h"
 #include "librpc/device_time.h"
-#include "librpc/endpoint.h"
 #include "librpc/message_body.h"
-#include "librpc/runtime_impl.h"
 #include "librpc/target.h"
 
 namespace lauberhorn {
 namespace {
 
-class ClientImpl final : public Client {
- public:
-  ClientImpl(std::shared_ptr<Runtime> runtime, absl::string_view target,
-             std::uint64_t peer)
-      : runtime_(std::move(runtime)), target_(target), peer_(peer) {}
+// How long a blocking call waits at first before it is put again after BUSY.
+constexpr absl::Duration kFirstPutAgain = absl::Microseconds(50);
+constexpr absl::Duration kLongestPutAgain = absl::Milliseconds(1);
 
-  ~ClientImpl() override {
-    lh_command_handle command;
-    command.handle = peer_;
-    (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
-  }
+}  // namespace
 
-  static ClientImpl& From(Client& client) {
-    return static_cast<ClientImpl&>(client);
-  }
+ClientImpl::ClientImpl(std::shared_ptr<Runtime> runtime,
+                       absl::string_view target, std::uint64_t peer)
+    : runtime_(std::move(runtime)), target_(target), peer_(peer) {}
 
-  const std::string& target() const override { return target_; }
-  RuntimeImpl& runtime() const { return RuntimeImpl::From(*runtime_); }
-  std::uint64_t peer() const { return peer_; }
+ClientImpl::~ClientImpl() {
+  lh_command_handle command;
+  command.handle = peer_;
+  (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
+}
 
- private:
-  const std::shared_ptr<Runtime> runtime_;
-  const std::string target_;
-  const std::uint64_t peer_;
-};
-
-// Of the call and, unless that is declined, of the one that it is made for.
 std::uint64_t DeadlineOf(const CallOptions& options) {
   const std::uint64_t own = ToDeviceDeadline(options.deadline);
   const std::uint64_t inherited =
@@ -52,7 +41,38 @@ std::uint64_t DeadlineOf(const CallOptions& options) {
   return std::min(own, inherited);
 }
 
-}  // namespace
+void LinkToParent(Endpoint& endpoint, RuntimeImpl& runtime,
+                  const CallOptions& options, std::uint64_t call) {
+  if (options.inherit_cancellation &&
+      options.parent.process == &runtime.endpoints()) {
+    endpoint.PutLink(call, options.parent.call);
+  }
+}
+
+void PutCall(Endpoint& endpoint, const CallMessage& message) {
+  lh_channel& channel = endpoint.call();
+  lh_line* const line = PutBegin(channel.out);
+  WritePayload(channel.out, channel.out.position, line, message.request);
+  lh_message& header = line->header;
+  header.call = message.call;
+  header.code = message.method;
+  header.data = message.peer;
+  header.deadline = message.deadline;
+  header.length = static_cast<__u32>(message.request.size());
+  header.kind = LH_KIND_CALL;
+  header.flags = message.flags;
+  header.aux = message.answers;
+  endpoint.Put(channel, line);
+}
+
+absl::Status AnswerStatus(std::uint64_t code,
+                          absl::Span<const std::uint8_t> payload) {
+  if (code == 0) return absl::OkStatus();
+  return absl::Status(
+      static_cast<absl::StatusCode>(code),
+      absl::string_view(reinterpret_cast<const char*>(payload.data()),
+                        payload.size()));
+}
 
 absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
     std::shared_ptr<Runtime> runtime, absl::string_view target) {
@@ -126,33 +146,27 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     numbers.Give(call);
     return absl::CancelledError("cancelled before it was sent");
   }
-  if (options.inherit_cancellation &&
-      options.parent.process == &client.runtime().endpoints()) {
-    endpoint.PutLink(call, options.parent.call);
-  }
-  lh_line* line = PutBegin(channel.out);
-  WritePayload(channel.out, channel.out.position, line,
-               {request_, request_size_});
-  lh_message& header = line->header;
-  header.call = call;
-  header.code = id_;
-  header.data = client.peer();
-  header.deadline = DeadlineOf(options);
-  header.length = static_cast<__u32>(request_size_);
-  header.kind = LH_KIND_CALL;
-  header.flags = static_cast<__u8>(
-      flags_ | (options.wait_for_ready ? LH_FLAG_WAIT_FOR_READY : 0));
-  header.aux = 0;
+  LinkToParent(endpoint, client.runtime(), options, call);
+  const CallMessage message = {
+      .call = call,
+      .method = id_,
+      .peer = client.peer(),
+      .deadline = DeadlineOf(options),
+      .flags = static_cast<std::uint8_t>(flags_ | FlagsOf(options)),
+      .answers = 0,
+      .request = {request_, request_size_}};
   endpoint.Leave();
-  endpoint.Put(channel, line);
+  PutCall(endpoint, message);
 
   // The NIC ends every call: with its answer, at its deadline, or when the
   // server is lost.
   const absl::Cleanup end = [&options] {
     if (options.cancellation != nullptr) options.cancellation->End();
   };
+  lh_line* line;
   std::uint32_t slot;
   lh_message answer;
+  absl::Duration again = kFirstPutAgain;
   for (;;) {
     slot = channel.in.position;
     line = endpoint.Get(channel);
@@ -160,6 +174,11 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     answer = line->header;
     if (answer.kind == LH_KIND_REPLY && answer.call == call) break;
     lh_release(&channel.in, line);
+    if (answer.kind == LH_KIND_BUSY && answer.call == call) {
+      absl::SleepFor(again);
+      again = std::min(2 * again, kLongestPutAgain);
+      PutCall(endpoint, message);
+    }
   }
   endpoint.Enter();
   ran_ = true;
@@ -175,11 +194,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   }
   reply_ = body.bytes;
   reply_metadata_ = body.metadata;
-  if (answer.code == 0) return absl::OkStatus();
-  const absl::string_view text(reinterpret_cast<const char*>(reply_.data()),
-                               reply_.size());
-  const auto code = static_cast<absl::StatusCode>(answer.code);
-  return absl::Status(code, text);
+  return AnswerStatus(answer.code, reply_);
 }
 
 }  // namespace lauberhorn

@@ -8,7 +8,7 @@
 //
 //   Attach   where the region is and what of it is this process's
 //   Channel  the host's view of one channel
-//   Wait     sleep on a slot's word
+//   Wait     sleep on a slot's word, until some time
 //   Ring     wake the NIC
 //   Control  a command to the NIC
 //
@@ -49,8 +49,9 @@ class Device {
   // The host's view of the channel; positions are those of a fresh channel.
   virtual lh_channel Channel(const lh_channel_layout& layout) const;
 
-  // Sleeps while `*word` is `parked`. May return early.
-  virtual void Wait(__u64* word, __u64 parked) = 0;
+  // Sleeps while `*word` is `parked`, until then at most (device_time.h). May
+  // return early.
+  virtual void Wait(__u64* word, __u64 parked, std::int64_t until) = 0;
 
   virtual void Ring() = 0;
 

@@ -13,6 +13,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "librpc/device_time.h"
 #include "nic/engine_thread.h"
 #include "nic/region.h"
 
@@ -47,15 +48,14 @@ class EmbeddedDevice final : public Device {
   explicit EmbeddedDevice(const nic::RegionOptions& options)
       : memory_(nic::Region::Size(options)) {}
 
-  absl::Status Start(const nic::RegionOptions& options, bool spin) {
+  absl::Status Start(const nic::RegionOptions& options,
+                     const nic::EngineThreadOptions& engine) {
     if (!memory_.ok()) {
       return absl::ResourceExhaustedError(
           absl::StrCat("cannot map ", nic::Region::Size(options),
                        " bytes for the NIC's region: ", std::strerror(errno)));
     }
     region_ = std::make_unique<nic::Region>(options, memory_.bytes());
-    nic::EngineThreadOptions engine;
-    engine.spin = spin;
     absl::StatusOr<std::unique_ptr<nic::EngineThread>> thread =
         nic::EngineThread::Start(engine, *region_);
     if (!thread.ok()) return thread.status();
@@ -66,11 +66,18 @@ class EmbeddedDevice final : public Device {
 
   const Attachment& Attach() const override { return attachment_; }
 
-  void Wait(__u64* word, __u64 parked) override {
-    // The futex is the low half: the contract is little-endian.
+  void Wait(__u64* word, __u64 parked, std::int64_t until) override {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    timespec when = {};
+    when.tv_sec = until / kSecond;
+    when.tv_nsec = until % kSecond;
+    // With a bitset the time is absolute, of CLOCK_MONOTONIC. The futex is the
+    // low half: the contract is little-endian.
     syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
-            FUTEX_WAIT | FUTEX_PRIVATE_FLAG, static_cast<std::uint32_t>(parked),
-            nullptr, nullptr, 0);
+            FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+            static_cast<std::uint32_t>(parked),
+            until == kForever ? nullptr : &when, nullptr,
+            FUTEX_BITSET_MATCH_ANY);
   }
 
   void Ring() override { thread_->Ring(); }
@@ -88,9 +95,13 @@ absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
     const EmbeddedDeviceOptions& options) {
   nic::RegionOptions region;
   region.endpoints = options.endpoints;
+  region.own_calls = options.calls;
   region.features = options.spin ? 0 : LH_FEATURE_NEEDS_RING;
   auto device = std::make_unique<EmbeddedDevice>(region);
-  const absl::Status status = device->Start(region, options.spin);
+  nic::EngineThreadOptions engine;
+  engine.spin = options.spin;
+  engine.engine.calls = options.accepted_calls;
+  const absl::Status status = device->Start(region, engine);
   if (!status.ok()) return status;
   return std::unique_ptr<Device>(std::move(device));
 }

@@ -19,6 +19,9 @@ namespace lauberhorn {
 
 struct EmbeddedDeviceOptions {
   std::uint32_t endpoints = 128;
+  std::uint32_t calls = 4096;  // numbers of the process's own calls
+  // How many of them the NIC accepts at a time; more are answered BUSY.
+  std::uint32_t accepted_calls = ~std::uint32_t{0};
   bool spin = false;  // the engine's thread never sleeps
 };
 

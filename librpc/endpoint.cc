@@ -3,20 +3,14 @@
 #include "librpc/endpoint.h"
 
 #include <sched.h>
-#include <time.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/status/status.h"
 
 namespace lauberhorn {
 namespace {
-
-std::int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 constexpr std::uint32_t kLooksPerPause = 16;
 
@@ -50,6 +44,14 @@ lh_line* Endpoint::Get(lh_channel& channel) {
   return lh_get(&channel.in, &waiter_);
 }
 
+lh_line* Endpoint::GetUntil(lh_channel& channel, std::int64_t until) {
+  BeginWait(channel);
+  wait_until_ = until;
+  lh_line* const line = lh_get(&channel.in, &waiter_);
+  wait_until_ = kForever;
+  return line;
+}
+
 int Endpoint::Spin(void* endpoint) {
   Endpoint& self = *static_cast<Endpoint*>(endpoint);
   if (self.spin_ns_ == 0) return 0;
@@ -63,14 +65,14 @@ int Endpoint::Spin(void* endpoint) {
   Relax();
   const std::int64_t now = MonotonicNanos();
   if (self.spin_until_ == 0) self.spin_until_ = now + self.spin_ns_;
-  return now < self.spin_until_;
+  return now < std::min(self.spin_until_, self.wait_until_);
 }
 
 int Endpoint::Sleep(void* endpoint, __u64* word, __u64 parked) {
   const Endpoint& self = *static_cast<Endpoint*>(endpoint);
   if (lh_bell_before_sleep(self.bell_)) self.device_.Ring();
-  self.device_.Wait(word, parked);
-  return 1;
+  self.device_.Wait(word, parked, self.wait_until_);
+  return self.wait_until_ == kForever || MonotonicNanos() < self.wait_until_;
 }
 
 void Endpoint::Ring(void* endpoint) {

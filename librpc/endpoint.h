@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "librpc/device.h"
+#include "librpc/device_time.h"
 #include "librpc/message_body.h"
 
 namespace lauberhorn {
@@ -35,6 +36,12 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
 
   std::uint64_t handle() const { return handle_; }
+
+  // How a message's aux names it.
+  std::uint16_t number() const {
+    return static_cast<std::uint16_t>(lh_handle_index(handle_) + 1);
+  }
+
   Device& device() const { return device_; }
   lh_channel& serve() { return serve_; }
   lh_channel& call() { return call_; }
@@ -46,6 +53,9 @@ class Endpoint {
 
   // Waits for the next message of the channel; null only if the NIC is lost.
   lh_line* Get(lh_channel& channel);
+
+  // The same, but null if none has come by `until`, see device_time.h.
+  lh_line* GetUntil(lh_channel& channel, std::int64_t until);
 
   // A control command, on this endpoint's `call` channel. See
   // Device::Control().
@@ -101,9 +111,10 @@ class Endpoint {
   Device& device_;
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
-  std::uint64_t left_ = 0;         // the call that Leave() was said of
-  std::uint32_t looks_ = 0;        // of this wait
-  std::int64_t spin_until_ = 0;    // 0: it has not looked at the clock yet
+  std::uint64_t left_ = 0;       // the call that Leave() was said of
+  std::uint32_t looks_ = 0;      // of this wait
+  std::int64_t spin_until_ = 0;  // 0: it has not looked at the clock yet
+  std::int64_t wait_until_ = kForever;
   const lh_bell* bell_ = nullptr;  // of the channel that is waited on
   lh_channel serve_;
   lh_channel call_;
@@ -111,6 +122,23 @@ class Endpoint {
   std::uint8_t request_[kMaxMessage];
   std::uint8_t reply_[kMaxMessage];
   std::uint8_t call_buffer_[kMaxMessage];
+};
+
+// Leave() and Enter() of a thread's endpoint, if it has one.
+class WhileWaiting {
+ public:
+  explicit WhileWaiting(Endpoint* endpoint) : endpoint_(endpoint) {
+    if (endpoint_ != nullptr) endpoint_->Leave();
+  }
+  ~WhileWaiting() {
+    if (endpoint_ != nullptr) endpoint_->Enter();
+  }
+
+  WhileWaiting(const WhileWaiting&) = delete;
+  WhileWaiting& operator=(const WhileWaiting&) = delete;
+
+ private:
+  Endpoint* const endpoint_;
 };
 
 }  // namespace lauberhorn

@@ -60,15 +60,21 @@ void EndpointPool::Cancel(std::uint64_t call) {
   kept_.PutCancel(call);
 }
 
+Endpoint* EndpointPool::FindThisThread() {
+  if (ThreadEntries::ended) return nullptr;
+  for (const ThreadEntry& entry : OfThisThread().list) {
+    // A pool that is gone may have left its address to this one.
+    if (entry.key == this && !entry.pool.expired()) return entry.endpoint;
+  }
+  return nullptr;
+}
+
 absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
+  if (Endpoint* const mine = FindThisThread()) return mine;
   if (ThreadEntries::ended) {
     return absl::FailedPreconditionError("this thread is about to end");
   }
   std::vector<ThreadEntry>& entries = OfThisThread().list;
-  for (const ThreadEntry& entry : entries) {
-    // A pool that is gone may have left its address to this one.
-    if (entry.key == this && !entry.pool.expired()) return entry.endpoint;
-  }
   absl::StatusOr<Endpoint*> endpoint = Take();
   if (!endpoint.ok()) return endpoint;
   entries.erase(std::remove_if(entries.begin(), entries.end(),

@@ -4,7 +4,7 @@
 // File: librpc/endpoint_pool.h
 //
 // The endpoints of the process: one for each thread that talks to the NIC,
-// taken at its first use and given back when it ends.
+// taken at its first use and given back when it ends, and one for each queue.
 //
 // Thread-safety: safe from any thread. ThisThread() takes a lock only at a
 // thread's first use.
@@ -36,6 +36,14 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   // RESOURCE_EXHAUSTED if all are in use.
   absl::StatusOr<Endpoint*> ThisThread();
 
+  // That, if the thread has one; else null.
+  Endpoint* FindThisThread();
+
+  // An endpoint that is not a thread's, until it is given back.
+  // RESOURCE_EXHAUSTED if all are in use.
+  absl::StatusOr<Endpoint*> Take();
+  void Give(Endpoint* endpoint);
+
   // A control command whose payload is one struct, that must not fail for lack
   // of an endpoint: by the thread's own, else by one that is kept for this.
   template <typename Command>
@@ -44,6 +52,9 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
         number,
         {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
   }
+
+  absl::Status ControlBytesSurely(lh_command number,
+                                  absl::Span<const std::uint8_t> payload);
 
   // Tells the NIC that a call of this process, its own or one that it serves,
   // is no longer wanted. In the same way.
@@ -58,9 +69,6 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   void CloseForever();
 
  private:
-  absl::Status ControlBytesSurely(lh_command number,
-                                  absl::Span<const std::uint8_t> payload);
-
   struct ThreadEntry;
   struct ThreadEntries;
   static ThreadEntries& OfThisThread();
@@ -69,8 +77,6 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
     return device_.Attach().At<lh_endpoint_layout>(
         device_.Attach().process->endpoints)[index];
   }
-  absl::StatusOr<Endpoint*> Take();
-  void Give(Endpoint* endpoint);
 
   Device& device_;
   const absl::Duration spin_;

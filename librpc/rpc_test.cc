@@ -709,6 +709,12 @@ TEST(RpcRuntimeTest, OptionsOutOfRangeAreRefused) {
   none.max_queued = 0;
   EXPECT_EQ(Runtime::Open(none).status().code(),
             absl::StatusCode::kInvalidArgument);
+  for (const std::uint32_t calls : {0u, 65'537u}) {
+    RuntimeOptions wrong;
+    wrong.max_calls = calls;
+    EXPECT_EQ(Runtime::Open(wrong).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
   RuntimeOptions backwards;
   backwards.spin_before_park = absl::Seconds(-1);
   EXPECT_EQ(Runtime::Open(backwards).status().code(),

@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint32_t kMinEndpoints = 4;
 constexpr std::uint32_t kMaxEndpoints = 1024;
 constexpr std::uint32_t kMinDefaultWorkers = 2;
+constexpr std::uint32_t kMaxCalls = 65'536;
 
 // Endpoints that workers must leave to others: one for the main thread, and the
 // one that is kept for control commands.
@@ -35,6 +36,11 @@ lh_command_limits Limits(const RuntimeOptions& options) {
           : options.workers;
   limits.queued = options.max_queued;
   return limits;
+}
+
+// Of the numbers of own calls, those that are for endpoints.
+std::uint32_t EndpointCalls(const lh_process_layout& process) {
+  return std::min(process.endpoint_count, process.call_count);
 }
 
 ABSL_CONST_INIT std::mutex default_mutex;
@@ -62,6 +68,10 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
     return absl::InvalidArgumentError(
         "RuntimeOptions::max_queued must be at least 1");
   }
+  if (options.max_calls == 0 || options.max_calls > kMaxCalls) {
+    return absl::InvalidArgumentError(
+        "RuntimeOptions::max_calls must be 1 to 65536");
+  }
   if (options.spin_before_park < absl::ZeroDuration() ||
       options.spin_before_park > absl::Seconds(1)) {
     return absl::InvalidArgumentError(
@@ -69,6 +79,7 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
   }
   EmbeddedDeviceOptions embedded;
   embedded.endpoints = options.endpoints;
+  embedded.calls = options.endpoints + options.max_calls;
   embedded.spin = options.spin;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
   if (!device.ok()) return device.status();
@@ -90,12 +101,16 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
       endpoints_(
           std::make_shared<EndpointPool>(*device_, options.spin_before_park)),
       call_numbers_(device_->Attach().process->call_first,
-                    device_->Attach().process->call_count),
+                    EndpointCalls(*device_->Attach().process)),
+      queued_calls_(device_->Attach().process->call_first +
+                        EndpointCalls(*device_->Attach().process),
+                    device_->Attach().process->call_count -
+                        EndpointCalls(*device_->Attach().process)),
       workers_(*endpoints_, methods_, device_->Attach(), Limits(options)) {}
 
 RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
 
-absl::Status RuntimeImpl::NameNewMethod(Endpoint& endpoint, std::uint64_t id,
+absl::Status RuntimeImpl::NameNewMethod(std::uint64_t id,
                                         absl::string_view name) {
   if (name.empty() || name.size() > LH_METHOD_NAME_MAX) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -108,11 +123,8 @@ absl::Status RuntimeImpl::NameNewMethod(Endpoint& endpoint, std::uint64_t id,
   std::uint8_t payload[sizeof(command) + LH_METHOD_NAME_MAX];
   std::memcpy(payload, &command, sizeof(command));
   std::memcpy(payload + sizeof(command), name.data(), name.size());
-  const absl::Status status =
-      endpoint
-          .Control(LH_COMMAND_METHOD_NAME,
-                   {payload, sizeof(command) + name.size()})
-          .status();
+  const absl::Status status = endpoints_->ControlBytesSurely(
+      LH_COMMAND_METHOD_NAME, {payload, sizeof(command) + name.size()});
   if (absl::IsAlreadyExists(status)) {
     return absl::InvalidArgumentError(status.message());
   }

@@ -4,7 +4,10 @@
 // File: librpc/runtime_impl.h
 //
 // What a runtime is made of: a device, the endpoints of the threads, the
-// workers, the methods, and the numbers of the process's own calls.
+// workers, the methods, and the numbers of the process's own calls. There
+// is one for each endpoint, for the blocking call of its thread or for the
+// shutdown of its queue; those of queued calls are apart, so that however many
+// there are, a thread finds one for its own.
 #ifndef LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 #define LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 
@@ -17,6 +20,7 @@
 #include "librpc/endpoint_pool.h"
 #include "librpc/known_methods.h"
 #include "librpc/method_rows.h"
+#include "librpc/queued_calls.h"
 #include "librpc/workers.h"
 
 namespace lauberhorn {
@@ -44,28 +48,27 @@ class RuntimeImpl final : public Runtime {
   absl::StatusOr<std::uint64_t> ControlBytes(
       lh_command number, absl::Span<const std::uint8_t> payload);
 
-  // Tells the NIC the name of a method before its first call, on the calling
-  // thread's endpoint. INVALID_ARGUMENT if the name is too long, or if another
-  // one has this id.
-  absl::Status NameMethod(Endpoint& endpoint, std::uint64_t id,
-                          absl::string_view name) {
+  // Tells the NIC the name of a method before its first call. INVALID_ARGUMENT
+  // if the name is too long, or if another one has this id.
+  absl::Status NameMethod(std::uint64_t id, absl::string_view name) {
     if (known_methods_.Contains(id, name)) return absl::OkStatus();
-    return NameNewMethod(endpoint, id, name);
+    return NameNewMethod(id, name);
   }
 
   EndpointPool& endpoints() { return *endpoints_; }
   Workers& workers() { return workers_; }
   MethodRows& methods() { return methods_; }
   CallNumbers& call_numbers() { return call_numbers_; }
+  QueuedCalls& queued_calls() { return queued_calls_; }
 
  private:
-  absl::Status NameNewMethod(Endpoint& endpoint, std::uint64_t id,
-                             absl::string_view name);
+  absl::Status NameNewMethod(std::uint64_t id, absl::string_view name);
 
   const std::unique_ptr<Device> device_;
   const std::shared_ptr<EndpointPool> endpoints_;
   MethodRows methods_;
-  CallNumbers call_numbers_;
+  CallNumbers call_numbers_;  // of endpoints
+  QueuedCalls queued_calls_;
   KnownMethods known_methods_;
   Workers workers_;
 };

@@ -38,6 +38,7 @@ foreach(
         engine
         engine_allocation
         engine_storm
+        engine_many_calls
         engine_thread
         keyed_hash
         method_names

@@ -27,7 +27,7 @@ namespace lauberhorn {
 // What can be chosen; the defaults suit a service on a shared machine.
 struct RuntimeOptions {
   // How many threads of this process may wait for the NIC at a time, workers
-  // included. 4 to 1,024.
+  // included, and each CallQueue as one. 4 to 1,024.
   std::uint32_t endpoints = 512;
 
   // How many handlers compute at a time. More run only if those are blocked: if
@@ -43,6 +43,11 @@ struct RuntimeOptions {
 
   // How many calls may wait for a thread; more end with RESOURCE_EXHAUSTED.
   std::uint32_t max_queued = 4096;
+
+  // How many calls of CallQueues may be under way at a time, each from its
+  // start until its Completion is gone. Blocking calls do not count. 1 to
+  // 65,536.
+  std::uint32_t max_calls = 4096;
 
   // Whether the engine's thread spins instead of sleeping when there is nothing
   // to do: give it a core of its own.

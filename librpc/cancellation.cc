@@ -72,9 +72,8 @@ bool Cancellation::Begin(CancelCall cancel, void* context, std::uint64_t call) {
 
 void Cancellation::End() {
   std::uint64_t state = state_.load(std::memory_order_acquire);
-  if (state >= kFirstCall &&
-      state_.compare_exchange_strong(state, kEnded, std::memory_order_relaxed,
-                                     std::memory_order_acquire)) {
+  if (state >= kFirstCall && state_.compare_exchange_strong(
+                                 state, kEnded, std::memory_order_acquire)) {
     return;
   }
   for (; state == kCancelling; state = state_.load(std::memory_order_acquire)) {

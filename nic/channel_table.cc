@@ -45,7 +45,8 @@ ChannelTable::ChannelTable(Region& region, Counters& counters)
     : region_(region),
       counters_(counters),
       asymmetric_((region.info()->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0),
-      channels_(region.channels()) {
+      channels_(region.channels()),
+      edges_(new ChannelCounters[region.channels()]) {
   for (std::uint32_t number = 0; number < region.channels(); ++number) {
     channels_[number] = {.out = region.OutLane(number),
                          .in = region.InLane(number),
@@ -80,6 +81,7 @@ bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
       }
     }
     lh_collect_end(&channel.out, line);
+    edges_[number].collected.Add();
     if (sane) return true;
     Refuse(number);
   }
@@ -90,13 +92,14 @@ bool ChannelTable::Deliver(std::uint32_t number, const lh_message& header,
                            absl::Span<const std::uint8_t> payload,
                            bool* woken) {
   Channel& channel = channels_[number];
+  ChannelCounters& edges = edges_[number];
   if (channel.quarantined) return false;
   lh_line* const line = lh_deliver_begin(&channel.in);
   if (line == nullptr) {
     const lh_line* const next = lh_lane_next(&channel.in);
-    if (lh_state(lh_load_acquire(&next->header.word)) >= LH_STATES) {
-      Quarantine(number, LH_QUARANTINE_BAD_WORD);
-    }
+    const unsigned state = lh_state(lh_load_acquire(&next->header.word));
+    (state == LH_CLOSED ? edges.closed : edges.full).Add();
+    if (state >= LH_STATES) Quarantine(number, LH_QUARANTINE_BAD_WORD);
     return false;
   }
   const std::uint32_t slot = channel.in.position;
@@ -119,15 +122,21 @@ bool ChannelTable::Deliver(std::uint32_t number, const lh_message& header,
   }
   switch (lh_deliver_end(&channel.in, line)) {
     case LH_DELIVERED:
+      edges.delivered.Add();
       if (woken != nullptr) *woken = false;
       return true;
     case LH_DELIVERED_WAKE:
       // The compare-and-swap was a full fence; the wake comes after it.
       wakes_.push_back(&line->header.word);
+      edges.delivered.Add();
+      edges.parked.Add();
       if (woken != nullptr) *woken = true;
       return true;
     case LH_NOT_EMPTY:
+      edges.full.Add();
+      return false;
     case LH_LANE_CLOSED:
+      edges.closed.Add();
       return false;
     case LH_CONTENDED:
       Quarantine(number, LH_QUARANTINE_CONTENDED);

@@ -16,6 +16,7 @@
 #define LAUBERHORN_NIC_CHANNEL_TABLE_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "abi/host/channel_user.h"
@@ -74,7 +75,10 @@ class ChannelTable {
 
   // Takes the newest message back. False: it has been taken, or there is none.
   bool Revoke(std::uint32_t number) {
-    return !channels_[number].quarantined && lh_revoke(&channels_[number].in);
+    if (channels_[number].quarantined) return false;
+    const bool revoked = lh_revoke(&channels_[number].in);
+    (revoked ? edges_[number].revoked : edges_[number].taken).Add();
+    return revoked;
   }
 
   // Whether the newest message that was delivered has not been taken.
@@ -113,7 +117,16 @@ class ChannelTable {
 
   // Opens the lane again that its last thread closed; false if it is not
   // closed.
-  bool Reopen(std::uint32_t number) { return lh_reopen(&channels_[number].in); }
+  bool Reopen(std::uint32_t number) {
+    if (!lh_reopen(&channels_[number].in)) return false;
+    edges_[number].reopened.Add();
+    return true;
+  }
+
+  // What happened on the channel; may be read by any thread.
+  const ChannelCounters& edges(std::uint32_t number) const {
+    return edges_[number];
+  }
 
   // The host broke a rule that only the engine can see.
   void Refuse(std::uint32_t number);
@@ -157,6 +170,7 @@ class ChannelTable {
   Counters& counters_;
   const bool asymmetric_;
   std::vector<Channel> channels_;
+  const std::unique_ptr<ChannelCounters[]> edges_;  // of channels_
   std::vector<std::uint32_t> watched_;
   Nanos first_quiet_ = kNever;  // no channel of watched_ is quiet before
   std::vector<__u64*> wakes_;

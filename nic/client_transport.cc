@@ -55,6 +55,7 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
       handler_(handler),
       calls_(calls),
       bodies_(new KeptBody[calls]),
+      counters_of_(MethodNames::kMax),
       peers_(peers),
       slots_(new Slot[std::size_t{peers} * kMaxSessionSlots]),
       timers_(std::size_t{calls} + peers) {
@@ -66,12 +67,26 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
   }
 }
 
+absl::Status ClientTransport::NameMethod(std::uint64_t method,
+                                         absl::string_view name) {
+  const absl::Status status = names_.Add(method, name);
+  if (status.ok()) {
+    counters_of_[names_.Find(method)] = method_counters_.Add(method, name);
+  }
+  return status;
+}
+
 void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
                            Nanos now) {
   CallEntry& entry = calls_[call];
+  now_ = now;
   counters_.outgoing_calls.Add();
   entry.peer = kNone;
   entry.state = kPending;
+  entry.method = what.method;
+  entry.handle = what.handle;
+  entry.begun = now;
+  entry.known = names_.Find(what.method);
   Peer* const peer = FindPeer(what.peer);
   if (peer == nullptr) {
     return Fail(call, absl::StatusCode::kInvalidArgument, "no such peer");
@@ -80,7 +95,6 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
   entry.peer = index;
   entry.deadline = what.deadline;
   entry.attention = kNever;
-  entry.method = what.method;
   entry.tries = 0;
   entry.refusals = 0;
   entry.wait_for_ready = what.wait_for_ready;
@@ -103,6 +117,7 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
 void ClientTransport::Cancel(std::uint32_t call, Nanos now,
                              absl::string_view why) {
   const std::uint32_t peer = calls_[call].peer;
+  now_ = now;
   if (calls_[call].state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
   Fail(call, absl::StatusCode::kCancelled, why);
   Pump(peer, now);
@@ -126,6 +141,8 @@ void ClientTransport::RemovePending(Peer& peer, std::uint32_t call) {
 void ClientTransport::Send(const Peer& peer, OutgoingPacket& packet,
                            const PacketBody& body) {
   counters_.packets_sent.Add();
+  counters_.trace.Add(Station::packet_sent, 0, packet.header.method,
+                      TraceRecord::kNoEndpoint, packet.header.type);
   wire_->Send(peer.address, packet.Seal(body, wire_->checksum()));
 }
 
@@ -165,7 +182,7 @@ std::uint32_t ClientTransport::UsableSlots(const Peer& peer) {
 std::uint16_t ClientTransport::NameToSend(const Peer& peer,
                                           std::uint32_t call) const {
   const CallEntry& entry = calls_[call];
-  const std::uint16_t number = names_.Find(entry.method);
+  const std::uint16_t number = entry.known;
   if (number == MethodNames::kNone || peer.confirmed[number]) {
     return MethodNames::kNone;
   }
@@ -179,6 +196,9 @@ void ClientTransport::Transmit(std::uint32_t call, Nanos now) {
   CallEntry& entry = calls_[call];
   peers_[entry.peer].active = now;
   entry.attention = now + Backoff(kFirstRetry, entry.tries);
+  Note(entry.tries == 0 && entry.refusals == 0 ? Station::sent
+                                               : Station::retransmitted,
+       call);
   ++entry.tries;
   SetTimer(call);
   SendAbout(call, LH_PACKET_CALL, now);
@@ -227,6 +247,7 @@ void ClientTransport::SetTimer(std::uint32_t call) {
 }
 
 void ClientTransport::Expire(Nanos now) {
+  now_ = now;
   std::uint32_t id;
   while (timers_.PopDue(now, &id)) {
     if (id < calls_.size()) {
@@ -278,6 +299,7 @@ std::uint32_t ClientTransport::FindCall(const Packet& packet,
 void ClientTransport::OnPacket(const Packet& packet, const Address& from,
                                Nanos now) {
   const lh_packet& header = packet.header;
+  now_ = now;
   if (header.type == LH_PACKET_COOKIE) return OnCookie(packet, from, now);
   if (header.type == LH_PACKET_ACCEPT) return OnAccept(packet, from, now);
   const auto found = by_token_.find(header.token);
@@ -336,6 +358,7 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   }
   CallEntry& entry = calls_[call];
   entry.state = kRunning;
+  Note(Station::running, call);
   entry.tries = 0;
   entry.attention = now + kProbePeriod;
   SetTimer(call);
@@ -395,6 +418,12 @@ void ClientTransport::End(std::uint32_t call, std::uint8_t status,
     }
   }
   entry.state = kFree;
+  if (entry.known != MethodNames::kNone &&
+      counters_of_[entry.known] != nullptr) {
+    counters_of_[entry.known]->Ended(status);
+    counters_of_[entry.known]->Took(now_ - entry.begun);
+  }
+  Note(Station::answered, call, status);
   handler_.OnCallEnded(call, status, body);
 }
 

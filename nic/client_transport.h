@@ -37,6 +37,7 @@
 #include "nic/body.h"
 #include "nic/counters.h"
 #include "nic/keyed_hash.h"
+#include "nic/method_counters.h"
 #include "nic/method_names.h"
 #include "nic/packet.h"
 #include "nic/slot_pool.h"
@@ -49,9 +50,10 @@ namespace lauberhorn::nic {
 struct OutgoingCall {
   std::uint64_t peer;  // handle
   std::uint64_t method;
-  Nanos deadline;       // kNever if none
-  bool wait_for_ready;  // rather than fail while the server is not there
-  Body body;            // at most kMaxPayload bytes
+  Nanos deadline;            // kNever if none
+  bool wait_for_ready;       // rather than fail while the server is not there
+  std::uint64_t handle = 0;  // of the call, for the trace
+  Body body;                 // at most kMaxPayload bytes
 };
 
 class ClientTransport {
@@ -82,9 +84,10 @@ class ClientTransport {
   absl::Status Disconnect(std::uint64_t peer, Nanos now);
 
   // The name of a method that will be called. Errors as MethodNames::Add().
-  absl::Status NameMethod(std::uint64_t method, absl::string_view name) {
-    return names_.Add(method, name);
-  }
+  absl::Status NameMethod(std::uint64_t method, absl::string_view name);
+
+  // What the methods count whose names were told. May be read by any thread.
+  const MethodCounterTable& counters() const { return method_counters_; }
 
   // Starts call `call`, which is not open. It may end before this returns.
   void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
@@ -119,6 +122,8 @@ class ClientTransport {
     Nanos deadline;
     Nanos attention;  // when to send again or to probe
     std::uint64_t method;
+    std::uint64_t handle;
+    Nanos begun;
     std::uint32_t peer;
     std::uint32_t next;  // pending calls of a peer are a list
     std::uint32_t previous;
@@ -127,7 +132,8 @@ class ClientTransport {
     std::uint32_t refusals;  // times that the server was busy
     std::uint16_t slot;
     BodySize size;
-    std::uint16_t name;  // that it carries, or MethodNames::kNone
+    std::uint16_t known;  // its method's number, or MethodNames::kNone
+    std::uint16_t name;   // that it carries, or MethodNames::kNone
     CallState state;
     bool wait_for_ready;
   };
@@ -200,6 +206,10 @@ class ClientTransport {
   // Frees the call and its slot, then tells the handler.
   void End(std::uint32_t call, std::uint8_t status, const Body& body);
   void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
+  void Note(Station station, std::uint32_t call, std::uint8_t detail = 0) {
+    counters_.trace.Add(station, calls_[call].handle, calls_[call].method,
+                        TraceRecord::kNoEndpoint, detail);
+  }
 
   const std::uint64_t incarnation_;
   WireFactory& wires_;
@@ -209,11 +219,14 @@ class ClientTransport {
   std::vector<CallEntry> calls_;
   std::unique_ptr<KeptBody[]> bodies_;  // of calls_; touched as they are used
   MethodNames names_;
+  MethodCounterTable method_counters_;
+  std::vector<MethodCounters*> counters_of_;  // by number in names_
   std::vector<Peer> peers_;
   std::unique_ptr<Slot[]> slots_;  // of peers_; touched as they are granted
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;  // ready peers
   TimerQueue timers_;  // calls, then peers
   std::uint64_t sessions_ = 0;
+  Nanos now_ = 0;  // that the caller last said
 };
 
 }  // namespace lauberhorn::nic

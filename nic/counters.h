@@ -5,6 +5,8 @@
 //
 // What the engine counts: one number for each thing that can happen to a
 // packet, a call or a channel, so that nothing is dropped without a trace.
+// What methods count is in nic/method_counters.h.
+//
 // Written by the thread that polls the engine; others may read a value that is
 // a little old.
 #ifndef LAUBERHORN_NIC_COUNTERS_H_
@@ -12,6 +14,8 @@
 
 #include <atomic>
 #include <cstdint>
+
+#include "nic/trace.h"
 
 namespace lauberhorn::nic {
 
@@ -73,25 +77,52 @@ namespace lauberhorn::nic {
   X(wakes, "threads woken")                                                    \
   X(sleeps, "times the engine went to sleep")
 
+// A counter with one writer: an increment is no read-modify-write.
+class Counter {
+ public:
+  void Add(std::uint64_t count = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + count,
+                 std::memory_order_relaxed);
+  }
+  // For what goes up and down.
+  void Set(std::uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+  }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// The edges of spec/channel.table that the NIC takes on one channel, and what
+// it sees of the host's: a `put` when it collects the message, a `park` when it
+// delivers to a PARKED slot, a `take` when it wants the message back and is too
+// late, a `close` when it wants to deliver. It does not see `unpark` and
+// `release`.
+//
+// X(name, what it counts)
+#define LAUBERHORN_NIC_CHANNEL_COUNTERS(X)                      \
+  X(collected, "put, collect: messages taken from the process") \
+  X(delivered, "deliver: messages given to the process")        \
+  X(parked, "of these, to a slot that was PARKED")              \
+  X(full, "deliveries that found no room")                      \
+  X(closed, "close: deliveries that found the lane CLOSED")     \
+  X(revoked, "revoke: messages taken back")                     \
+  X(taken, "take: messages that could not be taken back")       \
+  X(reopened, "reopen: times that the next thread began")
+
+struct ChannelCounters {
+#define LAUBERHORN_NIC_COUNTER(name, meaning) Counter name;
+  LAUBERHORN_NIC_CHANNEL_COUNTERS(LAUBERHORN_NIC_COUNTER)
+#undef LAUBERHORN_NIC_COUNTER
+};
+
 struct Counters {
-  // A counter with one writer: an increment is no read-modify-write.
-  class Counter {
-   public:
-    void Add(std::uint64_t count = 1) {
-      value_.store(value_.load(std::memory_order_relaxed) + count,
-                   std::memory_order_relaxed);
-    }
-    std::uint64_t value() const {
-      return value_.load(std::memory_order_relaxed);
-    }
-
-   private:
-    std::atomic<std::uint64_t> value_{0};
-  };
-
 #define LAUBERHORN_NIC_COUNTER(name, meaning) Counter name;
   LAUBERHORN_NIC_COUNTERS(LAUBERHORN_NIC_COUNTER)
 #undef LAUBERHORN_NIC_COUNTER
+
+  Trace trace;  // goes wherever things are counted
 };
 
 }  // namespace lauberhorn::nic

@@ -33,6 +33,7 @@ Dispatcher::Dispatcher(Region& region, ChannelTable& channels,
       calls_(region.options().arrived_calls),
       bodies_(new KeptBody[region.options().arrived_calls]),
       endpoints_(region.options().endpoints),
+      held_(new Counter[region.options().endpoints]),
       deadlines_(region.options().arrived_calls) {
   for (auto* const list : {&waiting_, &busy_, &staged_, &untaken_}) {
     list->reserve(endpoints_.size());
@@ -64,6 +65,7 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   lh_store_release(&region_.call_word(number)->word,
                    lh_handle(0, entry.generation));
   if (entry.deadline != kNever) deadlines_.Set(number, entry.deadline);
+  Note(Station::accepted, number);
   // Nearly always, and without the queue.
   if (first_ == kNone && AwakeThreadWaits() &&
       Deliver(waiting_.back(), number)) {
@@ -71,7 +73,10 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   }
   Enqueue(number);
   Dispatch();
-  if (entry.state == kQueued) counters_.calls_queued.Add();
+  if (entry.state == kQueued) {
+    counters_.calls_queued.Add();
+    Note(Station::queued, number);
+  }
   return number;
 }
 
@@ -146,10 +151,12 @@ bool Dispatcher::OnReply(std::uint32_t endpoint, const HostMessage& message) {
   counters_.replies_collected.Add();
   Endpoint& state = endpoints_[endpoint];
   const Call& entry = calls_[call];
+  Note(Station::reply_collected, call,
+       static_cast<std::uint8_t>(message.header.code));
+  const Nanos took = now_ - std::max(entry.since, state.progress);
   // A wake takes long; it is not the method's fault.
-  if (!entry.woken) {
-    policy_.Ran(entry.method, now_ - std::max(entry.since, state.progress));
-  }
+  if (!entry.woken) policy_.Ran(entry.method, took);
+  if (entry.target.counters != nullptr) entry.target.counters->Took(took);
   --state.held;
   state.progress = now_;
   if (state.newest == call) state.newest = kNone;
@@ -224,6 +231,7 @@ void Dispatcher::Credit(std::uint32_t endpoint, std::uint32_t count) {
 }
 
 void Dispatcher::Recount(Endpoint& state) {
+  held_[static_cast<std::size_t>(&state - endpoints_.data())].Set(state.held);
   const bool running = state.held > 0 && !state.left;
   if (running == state.running) return;
   state.running = running;
@@ -302,6 +310,7 @@ void Dispatcher::Forget(std::uint32_t endpoint) {
   fresh.staged = state.staged;
   fresh.untaken = state.untaken;
   state = fresh;
+  held_[endpoint].Set(0);
 }
 
 // What endpoints get.
@@ -411,6 +420,10 @@ bool Dispatcher::Deliver(std::uint32_t endpoint, std::uint32_t call) {
     in_it = true;
   };
   add(busy_, state.busy);
+  Note(woken    ? Station::woken
+       : staged ? Station::staged
+                : Station::delivered,
+       call);
   if (staged) {
     add(staged_, state.staged);
   } else if (woken) {
@@ -432,6 +445,7 @@ bool Dispatcher::TakeBack(std::uint32_t endpoint) {
   if (call == kNone || !channels_.Revoke(Serve(endpoint))) return false;
   Call& entry = calls_[call];
   counters_.calls_revoked.Add();
+  Note(Station::taken_back, call);
   if (entry.revokes < 255) ++entry.revokes;
   ++state.credit;
   --state.held;
@@ -527,6 +541,7 @@ void Dispatcher::TakeBackLate() {
 
 void Dispatcher::Drop(std::uint32_t call, std::uint8_t why) {
   Call& entry = calls_[call];
+  Note(Station::dropped, call);
   entry.ended = true;
   Flag(call, why);
   Recall(call);
@@ -545,6 +560,7 @@ void Dispatcher::Cancel(std::uint64_t handle, absl::StatusCode code,
     return;
   }
   counters_.calls_cancelled.Add();
+  Note(Station::cancelled, call);
   Recall(call);
   EndEarly(call, LH_CALL_CANCELLED, code, text);
 }
@@ -578,14 +594,14 @@ void Dispatcher::EndEarly(std::uint32_t call, std::uint8_t flag,
   Flag(call, flag);
   if (entry.ended) return;
   entry.ended = true;
-  handler_.OnCallDone(entry.reply_to, static_cast<std::uint8_t>(code),
-                      Bytes(text));
+  Answer(call, static_cast<std::uint8_t>(code), Bytes(text));
 }
 
 void Dispatcher::Expire() {
   std::uint32_t call;
   while (deadlines_.PopDue(now_, &call)) {
     counters_.calls_expired.Add();
+    Note(Station::expired, call);
     Recall(call);
     EndEarly(call, LH_CALL_EXPIRED, absl::StatusCode::kDeadlineExceeded,
              calls_[call].state == kQueued
@@ -679,8 +695,16 @@ void Dispatcher::End(std::uint32_t call, std::uint8_t status,
   entry.state = kFree;
   entry.next = free_;
   free_ = call;
-  if (!entry.ended) handler_.OnCallDone(entry.reply_to, status, body);
+  if (!entry.ended) Answer(call, status, body);
   handler_.OnServerCallEnded(entry.target.server);
+}
+
+void Dispatcher::Answer(std::uint32_t call, std::uint8_t status,
+                        const Body& body) {
+  const Call& entry = calls_[call];
+  if (entry.target.counters != nullptr) entry.target.counters->Ended(status);
+  Note(Station::replied, call, status);
+  handler_.OnCallDone(entry.reply_to, status, body);
 }
 
 }  // namespace lauberhorn::nic

@@ -30,6 +30,7 @@
 #include "nic/channel_table.h"
 #include "nic/counters.h"
 #include "nic/dispatch_policy.h"
+#include "nic/method_counters.h"
 #include "nic/region.h"
 #include "nic/server_transport.h"
 #include "nic/time.h"
@@ -42,7 +43,8 @@ struct MethodTarget {
   std::uint64_t code;
   std::uint64_t data;
   std::uint16_t index;
-  std::uint32_t server;  // whose call it is
+  std::uint32_t server;                // whose call it is
+  MethodCounters* counters = nullptr;  // null if it is not counted by itself
 };
 
 class Dispatcher {
@@ -128,6 +130,12 @@ class Dispatcher {
   // Whether any call waits for a thread.
   bool HasQueued() const { return first_ != kNone; }
 
+  // How many calls the endpoint's thread got and did not answer; may be read by
+  // any thread.
+  std::uint64_t held(std::uint32_t endpoint) const {
+    return held_[endpoint].value();
+  }
+
   // How full the queue is, 0 to 255.
   std::uint8_t Fullness() const;
 
@@ -211,6 +219,13 @@ class Dispatcher {
   // Ends a call for its caller; frees it.
   void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
   void End(std::uint32_t call, std::uint8_t status, const Body& body);
+  // Tells its caller, who still waits.
+  void Answer(std::uint32_t call, std::uint8_t status, const Body& body);
+  void Note(Station station, std::uint32_t call, std::uint8_t detail = 0) {
+    const Call& entry = calls_[call];
+    counters_.trace.Add(station, lh_handle(call, entry.generation),
+                        entry.method, entry.endpoint, detail);
+  }
 
   Region& region_;
   ChannelTable& channels_;
@@ -223,7 +238,8 @@ class Dispatcher {
   std::uint32_t last_ = kNone;
   std::uint32_t queued_ = 0;
   std::vector<Endpoint> endpoints_;
-  std::vector<std::uint32_t> waiting_;  // the last began to wait last
+  const std::unique_ptr<Counter[]> held_;  // by endpoint, for others to read
+  std::vector<std::uint32_t> waiting_;     // the last began to wait last
   // Endpoints that have calls; that have staged ones; that were awake and may
   // not have taken what they got. What is no longer so is dropped at the next
   // look.

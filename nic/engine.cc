@@ -32,6 +32,7 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
 Nanos Engine::Poll(Nanos now) {
   const bool later = now != now_;
   now_ = now;
+  counters_.trace.set_now(now);
   dispatcher_.set_now(now);
   bool busy = PollWires();
   busy = PollChannels() || busy;
@@ -78,6 +79,8 @@ bool Engine::PollWires() {
       const absl::optional<Packet> packet =
           ParsePacket(datagram.bytes, wire.checksum());
       if (packet.has_value()) {
+        counters_.trace.Add(Station::packet_came, 0, packet->header.method,
+                            TraceRecord::kNoEndpoint, packet->header.type);
         handle(*packet, datagram.from);
       } else {
         counters_.packets_malformed.Add();
@@ -184,6 +187,7 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
                        static_cast<std::uint8_t>(absl::StatusCode::kCancelled),
                        Bytes("cancelled by this process"));
   }
+  counters_.trace.Add(Station::put, header.call, header.code, channel / 2);
   const Nanos deadline = header.deadline == 0 ? kNever : header.deadline;
   // One whose deadline has passed ends at once and takes no room.
   if (answers_.Exceeded() && deadline > now_) return answers_.Busy(call);
@@ -193,6 +197,7 @@ void Engine::OnOutgoingCall(std::uint32_t channel) {
        .method = header.code,
        .deadline = deadline,
        .wait_for_ready = (header.flags & LH_FLAG_WAIT_FOR_READY) != 0,
+       .handle = header.call,
        .body = body},
       now_);
 }
@@ -277,6 +282,10 @@ std::uint32_t Engine::OnCall(const IncomingCall& call) {
   if (number == Dispatcher::kNone) {
     servers_.CallEnded(target.server);
     counters_.calls_refused.Add();
+    if (target.counters != nullptr) {
+      target.counters->Ended(
+          static_cast<std::uint8_t>(absl::StatusCode::kResourceExhausted));
+    }
     return refuse(absl::StatusCode::kResourceExhausted,
                   "the server has too many calls in work; raise "
                   "RuntimeOptions::max_queued there");

@@ -29,6 +29,7 @@
 #include "nic/counters.h"
 #include "nic/dispatcher.h"
 #include "nic/keyed_hash.h"
+#include "nic/method_counters.h"
 #include "nic/region.h"
 #include "nic/server_table.h"
 #include "nic/server_transport.h"
@@ -69,7 +70,22 @@ class Engine final : private ServerTransport::Handler,
   bool TryToSleep();
   void Awake() { channels_.Awake(); }
 
+  // What others may look at, from any thread, as long as the engine lives.
   const Counters& counters() const { return counters_; }
+  Trace& trace() { return counters_.trace; }
+  const MethodCounterTable& served_methods() const {
+    return servers_.counters();
+  }
+  const MethodCounterTable& called_methods() const {
+    return client_transport_.counters();
+  }
+  std::uint32_t endpoints() const { return region_.options().endpoints; }
+  std::uint64_t held(std::uint32_t endpoint) const {
+    return dispatcher_.held(endpoint);
+  }
+  const ChannelCounters& edges(std::uint32_t endpoint, Which which) const {
+    return channels_.edges(2 * endpoint + static_cast<std::uint32_t>(which));
+  }
 
  private:
   // Handlers of the layers below.

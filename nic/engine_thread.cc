@@ -25,6 +25,9 @@
 namespace lauberhorn::nic {
 namespace {
 
+// A thread that does not sleep looks this often whether somebody asks.
+constexpr Nanos kReportLook = 100 * kMillisecond;
+
 absl::Status SystemError(absl::string_view what) {
   return absl::ResourceExhaustedError(
       absl::StrCat(what, ": ", std::strerror(errno)));
@@ -73,6 +76,8 @@ absl::Status EngineThread::Prepare() {
     return SystemError("cannot watch the eventfd");
   }
   engine_ = absl::WrapUnique(new Engine(engine, region_, *this, *this));
+  if (options_.trace) engine_->trace().Start();
+  OpenReports();
   region_.Ready();
   try {
     thread_ = std::thread([this] { Run(); });
@@ -91,9 +96,24 @@ EngineThread::~EngineThread() {
     thread_.join();
     region_.Down();
   }
+  reports_.reset();
   engine_.reset();
   if (ring_ >= 0) close(ring_);
   if (epoll_ >= 0) close(epoll_);
+}
+
+// A process without a place for its socket works all the same.
+void EngineThread::OpenReports() {
+  reports_ = ReportSocket::Open(*engine_, options_.report_folders);
+  if (reports_ == nullptr) return;
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = reports_->descriptor();
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, event.data.fd, &event) != 0) {
+    reports_.reset();
+    return;
+  }
+  look_ = 0;
 }
 
 void EngineThread::Ring() {
@@ -106,7 +126,12 @@ void EngineThread::Run() {
   pthread_setname_np(pthread_self(), "lauberhorn-nic");
   TurnClock clock;
   while (!stop_.load(std::memory_order_acquire)) {
-    const Nanos now = clock.NextTurn();
+    // The stations of a trace are told apart by their turns.
+    const Nanos now = engine_->trace().on() ? clock.Read() : clock.NextTurn();
+    if (now >= look_) [[unlikely]] {
+      reports_->Accept();
+      look_ = now + kReportLook;
+    }
     const Nanos next = engine_->Poll(now);
     if (options_.spin || next <= now) continue;
     if (engine_->TryToSleep()) {
@@ -138,6 +163,9 @@ void EngineThread::Sleep(Nanos now, Nanos until) {
     count = epoll_wait(epoll_, events, 16, milliseconds);
   }
   for (int at = 0; at < count; ++at) {
+    if (reports_ != nullptr && events[at].data.fd == reports_->descriptor()) {
+      look_ = 0;
+    }
     if (events[at].data.fd != ring_) continue;
     std::uint64_t rings;
     (void)!read(ring_, &rings, sizeof(rings));

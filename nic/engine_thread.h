@@ -14,11 +14,14 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "nic/engine.h"
 #include "nic/region.h"
+#include "nic/report_socket.h"
 #include "nic/udp_wire.h"
 #include "nic/wire.h"
 
@@ -27,6 +30,10 @@ namespace lauberhorn::nic {
 struct EngineThreadOptions {
   EngineOptions engine;  // its secret is filled in here
   bool spin = false;     // the thread has a core of its own
+  bool trace = false;    // from the start
+  // Where to offer a socket that answers `lauberhorn stat`: the first that can
+  // be used (nic/report_socket.h). None: nowhere.
+  std::vector<std::string> report_folders;
   UdpWire::Input input = UdpWire::kDefaultInput;
 };
 
@@ -48,10 +55,16 @@ class EngineThread final : private WireFactory, private Waker {
 
   const Counters& counters() const { return engine_->counters(); }
 
+  // Where it answers; empty if nowhere.
+  std::string report_path() const {
+    return reports_ == nullptr ? "" : reports_->path();
+  }
+
  private:
   EngineThread(const EngineThreadOptions& options, Region& region);
 
   absl::Status Prepare();
+  void OpenReports();
   void Run();
   void Sleep(Nanos now, Nanos until);
 
@@ -64,6 +77,8 @@ class EngineThread final : private WireFactory, private Waker {
   int epoll_ = -1;
   int ring_ = -1;  // eventfd
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<ReportSocket> reports_;  // null if there is none
+  Nanos look_ = kNever;                    // when to look who asks
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

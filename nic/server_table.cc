@@ -49,7 +49,10 @@ absl::Status ServerTable::AddMethod(std::uint64_t server, std::uint64_t id,
   const MethodTarget target = {code, data, index, lh_handle_index(server)};
   const auto [method, inserted] =
       found->methods.try_emplace(id, Method{std::string(name), target});
-  if (inserted) return absl::OkStatus();
+  if (inserted) {
+    method->second.target.counters = counters_.Add(id, name);
+    return absl::OkStatus();
+  }
   if (method->second.name == name) {
     return absl::AlreadyExistsError(absl::StrCat(name, " is there already"));
   }

@@ -21,6 +21,7 @@
 #include "nic/address.h"
 #include "nic/dispatcher.h"
 #include "nic/keyed_hash.h"
+#include "nic/method_counters.h"
 #include "nic/time.h"
 #include "nic/wire.h"
 
@@ -35,6 +36,10 @@ class ServerTable {
   static constexpr std::uint32_t kMaxListeners = 64;
 
   explicit ServerTable(WireFactory& wires) : wires_(wires) {}
+
+  // What the methods of all servers count, by their names: the same name in two
+  // servers is one method. May be read by any thread.
+  const MethodCounterTable& counters() const { return counters_; }
 
   ServerTable(const ServerTable&) = delete;
   ServerTable& operator=(const ServerTable&) = delete;
@@ -114,6 +119,7 @@ class ServerTable {
   void SetDeadline(Server& server, Nanos deadline);
 
   WireFactory& wires_;
+  MethodCounterTable counters_;
   std::vector<Server> servers_;
   std::vector<Listener> listeners_;
   Nanos next_late_ = kNever;  // the earliest deadline

@@ -288,6 +288,8 @@ void ServerTransport::Send(OutgoingPacket& packet, const Body& body,
                            const Address& to, Wire& wire) {
   packet.header.load = handler_.Load();
   counters_.packets_sent.Add();
+  counters_.trace.Add(Station::packet_sent, 0, packet.header.method,
+                      TraceRecord::kNoEndpoint, packet.header.type);
   wire.Send(to, packet.Seal({.meta = body.meta, .payload = body.payload},
                             wire.checksum()));
 }

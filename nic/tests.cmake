@@ -41,11 +41,13 @@ foreach(
         engine_many_calls
         engine_thread
         keyed_hash
+        method_counters
         method_names
         origins
         packet
         region
         replay
+        report_path
         server_table
         server_transport
         slot_pool
@@ -63,6 +65,10 @@ add_test(NAME nic_simulation_replay_test
 foreach(part IN ITEMS call_oracle simulated_host)
   lauberhorn_test(NAME nic_${part}_test SRCS testing/${part}_test.cc DEPS
                   lauberhorn_nic_testing)
+endforeach()
+foreach(part IN ITEMS report_socket trace)
+  lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
+                  lauberhorn_nic_testing LABELS concurrency memory)
 endforeach()
 lauberhorn_test(NAME nic_memory_wire_test SRCS testing/memory_wire_test.cc DEPS
                 lauberhorn_nic_testing)

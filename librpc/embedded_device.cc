@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -16,9 +18,17 @@
 #include "librpc/device_time.h"
 #include "nic/engine_thread.h"
 #include "nic/region.h"
+#include "nic/report_path.h"
 
 namespace lauberhorn {
 namespace {
+
+// What the environment says; nothing where the process has more rights than who
+// started it.
+std::string Environment(const char* name) {
+  const char* const value = secure_getenv(name);
+  return value == nullptr ? "" : value;
+}
 
 // Zeroed, page-aligned memory.
 class Mapping {
@@ -97,10 +107,15 @@ absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
   region.endpoints = options.endpoints;
   region.own_calls = options.calls;
   region.features = options.spin ? 0 : LH_FEATURE_NEEDS_RING;
-  auto device = std::make_unique<EmbeddedDevice>(region);
   nic::EngineThreadOptions engine;
   engine.spin = options.spin;
   engine.engine.calls = options.accepted_calls;
+  engine.trace = Environment("LAUBERHORN_TRACE") == "1";
+  if (options.stat && Environment("LAUBERHORN_STAT") != "off") {
+    engine.report_folders =
+        nic::ReportFolders(geteuid(), Environment("XDG_RUNTIME_DIR"));
+  }
+  auto device = std::make_unique<EmbeddedDevice>(region);
   const absl::Status status = device->Start(region, engine);
   if (!status.ok()) return status;
   return std::unique_ptr<Device>(std::move(device));

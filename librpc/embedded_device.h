@@ -23,6 +23,7 @@ struct EmbeddedDeviceOptions {
   // How many of them the NIC accepts at a time; more are answered BUSY.
   std::uint32_t accepted_calls = ~std::uint32_t{0};
   bool spin = false;  // the engine's thread never sleeps
+  bool stat = true;   // answers `lauberhorn stat` and `trace`
 };
 
 // Starts the engine. RESOURCE_EXHAUSTED if memory or a thread is refused.

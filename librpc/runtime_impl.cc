@@ -81,6 +81,7 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
   embedded.endpoints = options.endpoints;
   embedded.calls = options.endpoints + options.max_calls;
   embedded.spin = options.spin;
+  embedded.stat = options.stat;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
   if (!device.ok()) return device.status();
   return std::make_shared<RuntimeImpl>(options, *std::move(device));

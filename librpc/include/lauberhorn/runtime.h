@@ -56,6 +56,12 @@ struct RuntimeOptions {
   // How long a thread looks at its line before it parks, at most. It does not
   // look at all where the engine runs on the same CPU.
   absl::Duration spin_before_park = absl::Microseconds(3);
+
+  // Whether `lauberhorn stat` and `lauberhorn trace` may ask this process, on a
+  // local socket that only its user and root can reach. It costs a descriptor
+  // while nobody asks; a process that cannot make it works all the same.
+  // LAUBERHORN_STAT=off in the environment switches it off, too.
+  bool stat = true;
 };
 
 class Runtime {

@@ -67,7 +67,7 @@ def fixed_addresses():
 
 
 HOUSE = ("CMakeLists.txt", "CMakePresets.json", "cmake/")
-LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/")
+LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/", "cli/")
 CODE = LIBRARY + ("bench/", "examples/", "tests/", "spec/")
 EXAMPLES = LIBRARY + ("examples/", "tests/", "tools/stage",
                       "tools/package_test")

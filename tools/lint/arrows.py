@@ -16,8 +16,8 @@ import common
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 # Text that a program writes, such as the includes of generated code.
 RAW_STRING = re.compile(r'R"(\w*)\(.*?\)\1"', re.S)
-ROOMS = ("abi", "nic", "librpc", "idl", "kmod", "examples", "bench", "tests",
-         "spec")
+ROOMS = ("abi", "nic", "librpc", "idl", "cli", "kmod", "examples", "bench",
+         "tests", "spec")
 
 # Room -> rooms that its files may include from, besides itself.
 MAY_USE = {
@@ -25,6 +25,7 @@ MAY_USE = {
     "nic": ("abi",),
     "librpc": ("abi",),
     "idl": (),
+    "cli": ("nic",),
     "kmod": ("abi",),
     "spec": ("abi",),
 }

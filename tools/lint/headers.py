@@ -31,7 +31,8 @@ ABI_CODE = (*ABI_OPERATIONS, ABI_MACROS, "abi/host/channel_user.h")
 ABI_KERNEL_ONLY = ("abi/host/atomic_kernel.h",)
 
 PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/")
-INTERNAL = ("abi/", "nic/", "librpc/", "idl/", "bench/", "tests/", "spec/")
+INTERNAL = ("abi/", "nic/", "librpc/", "idl/", "cli/", "bench/", "tests/",
+            "spec/")
 
 
 def alone(language, *names):

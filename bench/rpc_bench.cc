@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -40,9 +41,10 @@ constexpr char kHelp[] =
     "usage: rpc_bench [--seconds S] [--only WORD,...] [--out FOLDER]\n"
     "       rpc_bench --calls COUNT --only PEER/MESSAGE\n"
     "       rpc_bench --list\n"
-    "Measures this library and its peers, between CPU 0 and CPU 1, for about "
-    "S\n"
-    "(180) seconds. With WORDs, what contains one of them in its name, like\n"
+    "Measures this library and its peers, between CPU 0 and CPU 1, for S "
+    "(180)\n"
+    "seconds, or one round of all. With WORDs, what contains one of them in "
+    "its name, like\n"
     "lauberhorn/64 B/closed 1. Writes loads.csv, latencies.csv, threads.csv\n"
     "and costs.csv to FOLDER (.). With --calls only makes some calls, for\n"
     "tools that count.\n";
@@ -50,7 +52,7 @@ constexpr char kHelp[] =
 constexpr int kClientCpu = 0;
 constexpr int kServerCpu = 1;
 constexpr double kTurnSeconds = 0.1;
-constexpr int kCountedCalls = 500;
+constexpr int kCountedCalls = 200;
 constexpr std::size_t kShortMessage = 1;  // 64 bytes: has all loads
 
 struct Options {
@@ -237,31 +239,33 @@ class Files {
   std::FILE* costs_ = nullptr;
 };
 
-// Says how far it is, and how long it will take.
-class Progress {
+// When it ends, and how much is left, which it says now and then.
+class Timetable {
  public:
-  explicit Progress(std::size_t steps) : steps_(steps) {}
+  explicit Timetable(double seconds) : seconds_(seconds) {}
 
-  void Step(const std::string& what) {
-    ++done_;
-    const double passed =
-        std::chrono::duration<double>(Clock::now() - start_).count();
-    if (passed < told_ + kEvery && done_ < steps_) return;
+  // Whether this share (0 to 1) of the time has passed.
+  bool IsPast(double share) const { return Passed() >= share * seconds_; }
+
+  void Tell(const std::string& what) {
+    const double passed = Passed();
+    if (passed < told_ + kEvery) return;
     told_ = passed;
-    const double left = passed / static_cast<double>(done_) *
-                        static_cast<double>(steps_ - done_);
+    const int left = std::max(0, static_cast<int>(seconds_ - passed));
     std::fprintf(stderr, "bench: %3.0f %%, about %d:%02d left (%s)\n",
-                 100 * static_cast<double>(done_) / static_cast<double>(steps_),
-                 static_cast<int>(left) / 60, static_cast<int>(left) % 60,
+                 std::min(100.0, 100 * passed / seconds_), left / 60, left % 60,
                  what.c_str());
   }
 
  private:
   static constexpr double kEvery = 5;  // seconds
 
-  const std::size_t steps_;
+  double Passed() const {
+    return std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+
+  const double seconds_;
   const Clock::time_point start_ = Clock::now();
-  std::size_t done_ = 0;
   double told_ = 0;
 };
 
@@ -301,8 +305,9 @@ class Group {
   std::size_t size() const { return cells_.size(); }
   const std::vector<Cell>& cells() const { return cells_; }
 
-  absl::Status Measure(int rounds, Thermometer& thermometer,
-                       Progress& progress) {
+  // Whole rounds, one at least, until that share of the time has passed.
+  absl::Status Measure(double until, Thermometer& thermometer,
+                       Timetable& timetable) {
     processes_.resize(Peers().size());
     for (std::size_t i = 0; i < Peers().size(); ++i) {
       if (!Has(Peers()[i])) continue;
@@ -311,32 +316,27 @@ class Group {
       if (!process.ok()) return process.status();
       processes_[i] = *std::move(process);
     }
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round == 0 || !timetable.IsPast(until); ++round) {
       for (Cell& cell : cells_) {
         Turn(round, cell, thermometer);
-        progress.Step(cell.name());
+        timetable.Tell(cell.name());
       }
     }
     Stop();
     return absl::OkStatus();
   }
 
-  absl::Status CountCosts(Files& files, Progress& progress) {
+  absl::Status CountCosts(Files& files) {
     for (const PeerKind& kind : Peers()) {
       if (!Has(kind)) continue;
+      std::fprintf(stderr, "bench: counting %s/%s\n", kind.name,
+                   message_.name().c_str());
       const absl::StatusOr<CallCosts> costs =
           bench::CountCosts(kind, message_, kCountedCalls);
       if (!costs.ok()) return costs.status();
       files.Add(kind, message_.name(), *costs);
-      progress.Step("counting");
     }
     return absl::OkStatus();
-  }
-
-  std::size_t peers() const {
-    std::size_t count = 0;
-    for (const PeerKind& kind : Peers()) count += Has(kind) ? 1 : 0;
-    return count;
   }
 
  private:
@@ -352,7 +352,6 @@ class Group {
     LoadProcess& process =
         *processes_[static_cast<std::size_t>(cell.kind - Peers().data())];
     cell.load.seed = static_cast<std::uint64_t>(round) + 1;
-    thermometer.Read();
     const double floor_ns = thermometer.floor_ns();
     Distance distance;
     distance.before = thermometer.bounce_ns();
@@ -402,32 +401,32 @@ int Measure(const Options& options) {
   }
   std::vector<std::unique_ptr<Group>> groups;
   std::size_t cells = 0;
-  std::size_t counted = 0;
   const std::vector<Message> messages = Messages();
   for (std::size_t i = 0; i < messages.size(); ++i) {
     groups.push_back(
         std::make_unique<Group>(messages[i], i == kShortMessage, options));
     cells += groups.back()->size();
-    counted += groups.back()->peers();
   }
   if (cells == 0) {
     std::fputs("bench: nothing has such a name; --list has all\n", stderr);
     return 2;
   }
-  const int rounds = std::max(
-      1, static_cast<int>(options.seconds /
-                          (kTurnSeconds * static_cast<double>(cells))));
-  std::printf("CPUs that wait are %s.\n%d rounds of %zu loads, %.1f s each\n",
+  std::printf("CPUs that wait are %s.\n%zu loads in turns of %.1f s\n",
               KeepCpusAwake() ? "kept from halting deeply"
                               : "not kept from halting: no cpu_dma_latency",
-              rounds, cells, kTurnSeconds);
+              cells, kTurnSeconds);
   std::fflush(stdout);
-  Progress progress(cells * static_cast<std::size_t>(rounds) + counted);
+  Timetable timetable(options.seconds);
+  std::size_t done = 0;
   for (const auto& group : groups) {
-    absl::Status status = group->Measure(rounds, thermometer, progress);
+    done += group->size();
+    const double until = static_cast<double>(done) / static_cast<double>(cells);
+    const absl::Status status = group->Measure(until, thermometer, timetable);
     if (!status.ok()) return Failed("starting", status);
     for (const Cell& cell : group->cells()) files.Add(cell);
-    status = group->CountCosts(files, progress);
+  }
+  for (const auto& group : groups) {
+    const absl::Status status = group->CountCosts(files);
     if (!status.ok()) Failed("counting", status);
   }
   return 0;

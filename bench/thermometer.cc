@@ -12,7 +12,7 @@
 namespace lauberhorn::bench {
 namespace {
 
-constexpr int kTries = 3;  // the least counts: others may run in between
+constexpr int kTries = 2;  // the least counts: others may run in between
 constexpr int kExchanges = 100;
 
 template <typename Code>

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What handlers may do, and what their callers get for it.
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lauberhorn/client.h"
+#include "lauberhorn/runtime.h"
+#include "lauberhorn/server.h"
+#include "librpc/testing/rpc_service.h"
+
+namespace lauberhorn {
+namespace {
+
+using testing::Call;
+using testing::Connect;
+using ::testing::HasSubstr;
+using testing::OpenRuntime;
+using testing::RpcTest;
+using testing::TestServer;
+
+TEST_F(RpcTest, TheFirstAnswerOfAHandlerCounts) {
+  const absl::Status status = Call("Refuse", "").status();
+  EXPECT_EQ(status, absl::NotFoundError("no such key"));
+  // The worker goes on.
+  EXPECT_EQ(*Call("Echo", "still here"), "still here");
+}
+
+TEST_F(RpcTest, AHandlerThatThrowsIsAnsweredUnknown) {
+  const absl::Status status = Call("Throw", "").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_THAT(status.message(), HasSubstr("out of paper"));
+}
+
+TEST_F(RpcTest, AHandlerThatForgetsToAnswerIsAnsweredInternal) {
+  EXPECT_EQ(Call("Forget", "").status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(RpcTest, AStatusThatIsNoErrorBecomesUnknown) {
+  EXPECT_EQ(Call("FailOk", "").status(), absl::UnknownError("not an error"));
+}
+
+TEST_F(RpcTest, ADeadlineEndsTheCallAndTellsTheHandler) {
+  CallOptions options;
+  options.deadline = absl::Now() + absl::Milliseconds(50);
+  EXPECT_EQ(Call("WaitForCancel", "", options).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  server_.server->Shutdown();  // waits for the handler
+  EXPECT_TRUE(server_.service.saw_cancel);
+}
+
+TEST_F(RpcTest, ADeadlineThatHasPassedNeverRunsTheHandler) {
+  CallOptions options;
+  options.deadline = absl::Now() - absl::Seconds(1);
+  EXPECT_EQ(Call("Echo", "x", options).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*Call("Name", ""), "one");
+  EXPECT_EQ(server_.service.runs, 0);
+}
+
+TEST(RpcWorkersTest, HandlersThatBlockDoNotStopOthers) {
+  RuntimeOptions options;
+  options.workers = 1;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Runtime> callers = OpenRuntime();
+  const std::shared_ptr<Client> client = Connect(callers, server.target());
+  std::thread blocked(
+      [&] { EXPECT_EQ(*Call(*client, "WaitToLeave", ""), "left"); });
+  server.service.entered.wait();
+  std::vector<std::thread> sleepers;
+  for (int i = 0; i < 8; ++i) {
+    sleepers.emplace_back(
+        [&] { EXPECT_EQ(*Call(*client, "Sleep", ""), "slept"); });
+  }
+  for (std::thread& sleeper : sleepers) sleeper.join();
+  EXPECT_EQ(*Call(*client, "Echo", "while it waits"), "while it waits");
+  server.service.leave.count_down();
+  blocked.join();
+}
+
+TEST(RpcWorkersTest, AHandlerThatEndsItsThreadEndsItsCallOnly) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime();
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  for (int round = 0; round < 20; ++round) {
+    const absl::Status status = Call(*client, "EndThread", "").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+    EXPECT_THAT(status.message(), HasSubstr("has ended"));
+    EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
+  }
+  server.server->Shutdown();
+}
+
+}  // namespace
+}  // namespace lauberhorn

@@ -3,11 +3,15 @@
 //
 // What handlers may do, and what their callers get for it.
 
+#include <cstdint>
+#include <latch>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -98,6 +102,102 @@ TEST(RpcWorkersTest, AHandlerThatEndsItsThreadEndsItsCallOnly) {
     EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
   }
   server.server->Shutdown();
+}
+
+TEST(RpcWorkersTest, AHandlerThatDoesNotReturnHoldsUpNobody) {
+  RuntimeOptions options;
+  options.workers = 1;
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client =
+      Connect(OpenRuntime(), server.target());
+  CallOptions soon;
+  soon.deadline = absl::Now() + absl::Milliseconds(50);
+  EXPECT_EQ(Call(*client, "WaitToLeave", "", soon).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*Call(*client, "Echo", "others go on"), "others go on");
+  server.service.leave.count_down();
+}
+
+// A server with one thread.
+RuntimeOptions OneThread() {
+  RuntimeOptions options;
+  options.workers = 1;
+  options.max_workers = 1;
+  return options;
+}
+
+TEST(RpcWorkersTest, AThreadThatEndsIsReplacedThoughItWasTheOnlyOne) {
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(OneThread());
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_EQ(Call(*client, "EndThread", "").status().code(),
+              absl::StatusCode::kUnknown);
+    EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
+  }
+}
+
+// A handler of a server with one thread that waits until it may leave; others
+// wait behind it.
+class RpcQueueTest : public ::testing::Test {
+ protected:
+  explicit RpcQueueTest(std::uint32_t max_queued = 100) {
+    RuntimeOptions options = OneThread();
+    options.max_queued = max_queued;
+    server_ = std::make_unique<TestServer>(OpenRuntime(options));
+    client_ = Connect(callers_, server_->target());
+    handler_ = std::thread(
+        [this] { EXPECT_EQ(*Call(*client_, "WaitToLeave", ""), "left"); });
+    server_->service.entered.wait();
+  }
+
+  void Leave() {
+    server_->service.leave.count_down();
+    handler_.join();
+  }
+
+  const std::shared_ptr<Runtime> callers_ = OpenRuntime();
+  std::unique_ptr<TestServer> server_;
+  std::shared_ptr<Client> client_;
+  std::thread handler_;
+};
+
+TEST_F(RpcQueueTest, ADeadlinePassesInTheQueue) {
+  CallOptions options;
+  options.deadline = absl::Now() + absl::Milliseconds(50);
+  const absl::Status status = Call(*client_, "Echo", "", options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(status.message(), HasSubstr("the deadline passed"));
+  Leave();
+  EXPECT_EQ(*Call(*client_, "Echo", "later"), "later");
+  EXPECT_EQ(server_->service.runs, 1) << "the first did not run";
+}
+
+class RpcFullQueueTest : public RpcQueueTest {
+ protected:
+  RpcFullQueueTest() : RpcQueueTest(1) {}
+};
+
+TEST_F(RpcFullQueueTest, OneMoreIsRefusedAndTheCallerToldWhatToRaise) {
+  // One of two finds room.
+  absl::StatusOr<std::string> results[2];
+  std::latch refused{1};
+  std::vector<std::thread> threads;
+  for (auto& result : results) {
+    threads.emplace_back([&] {
+      result = Call(*client_, "Echo", "x");
+      if (!result.ok()) refused.count_down();
+    });
+  }
+  refused.wait();
+  Leave();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_NE(results[0].ok(), results[1].ok());
+  const absl::Status& status = results[results[0].ok() ? 1 : 0].status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("RuntimeOptions::max_queued"));
+  EXPECT_EQ(server_->service.runs, 1);
 }
 
 }  // namespace

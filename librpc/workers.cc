@@ -142,10 +142,15 @@ void Workers::StopAll() {
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.
-  const absl::Cleanup end = [this, self] { End(self); };
+  bool in_handler = false;
+  const absl::Cleanup end = [this, self, &in_handler] {
+    End(self, in_handler);
+  };
   const absl::StatusOr<Endpoint*> endpoint = endpoints_.ThisThread();
   if (Begin(self, endpoint)) {
+    in_handler = true;
     Run(**endpoint);
+    in_handler = false;
   } else if (!endpoint.ok()) {
     NoMore();
   }
@@ -164,13 +169,16 @@ bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
   return endpoint.ok() && !stopping_;
 }
 
-void Workers::End(Iterator self) {
+void Workers::End(Iterator self, bool in_handler) {
   std::list<Worker> ended;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (self->endpoint != 0) count_.fetch_sub(1, std::memory_order_relaxed);
     ended.swap(ended_);
     ended_.splice(ended_.end(), workers_, self);
+    // The NIC did not send it home: it may have been the last that there may
+    // be.
+    if (in_handler && !stopping_) (void)Start();
     changed_.notify_all();
   }
   // Whoever ends joins who ended before.

@@ -69,7 +69,7 @@ class Workers {
   // The thread's.
   void Main(Iterator self);
   bool Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint);
-  void End(Iterator self);
+  void End(Iterator self, bool in_handler);
   void Run(Endpoint& endpoint);
 
   EndpointPool& endpoints_;

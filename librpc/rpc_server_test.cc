@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -77,6 +79,24 @@ TEST_F(RpcTest, AMethodIsAddedOnce) {
   const Method method(long_name, [](void*, ServerCall&) {});
   EXPECT_EQ(server_.server->AddService({&method, 1}, nullptr).code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(RpcTest, MethodsWithOneIdAreNotAdded) {
+  // Two names of the same hash.
+  constexpr absl::string_view kName = "8yn0iYCKYHlIj4-BwPqk";
+  constexpr absl::string_view kOther = "GReLUrM4wMqfg9yzV3KQ";
+  ASSERT_EQ(MethodId(kName), MethodId(kOther));
+  const auto nothing = [](void*, ServerCall&) {};
+  const Method methods[] = {{kName, nothing}, {kOther, nothing}};
+  const absl::Status both = server_.server->AddService(methods, nullptr);
+  EXPECT_EQ(both.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(both.message(), absl::StrCat(kName, " and ", kOther,
+                                         " have the same id; rename one"));
+  // None of them is there.
+  EXPECT_EQ(server_.server->AddService({methods, 1}, nullptr),
+            absl::OkStatus());
+  EXPECT_EQ(server_.server->AddService({methods + 1, 1}, nullptr).code(),
+            absl::StatusCode::kAlreadyExists);
 }
 
 TEST_F(RpcTest, APortIsListenedOnOnce) {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lauberhorn/server.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -35,13 +34,16 @@ class ServerImpl final : public Server {
             absl::StrCat("the name of a method has at most ",
                          LH_METHOD_NAME_MAX, " bytes: ", method.name));
       }
-      const auto same = [&](const Method& other) {
-        return &other != &method && other.id == method.id;
-      };
-      if (std::any_of(methods_.begin(), methods_.end(), same) ||
-          std::any_of(methods.begin(), methods.end(), same)) {
-        return absl::AlreadyExistsError(absl::StrCat(
-            method.name, ", or a method of the same id, is there already"));
+      for (const absl::Span<const Method> others :
+           {absl::MakeConstSpan(methods_), methods}) {
+        for (const Method& other : others) {
+          if (&other == &method || other.id != method.id) continue;
+          return absl::AlreadyExistsError(
+              other.name == method.name
+                  ? absl::StrCat(method.name, " is there already")
+                  : absl::StrCat(method.name, " and ", other.name,
+                                 " have the same id; rename one"));
+        }
       }
     }
     for (const Method& method : methods) {

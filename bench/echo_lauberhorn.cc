@@ -52,7 +52,7 @@ class LauberhornClient final : public BlockingEchoClient {
     if (to != nullptr) request.SerializeWithCachedSizesToArray(to);
     CallOptions options;
     options.deadline = absl::Now() + absl::Seconds(10);
-    const absl::Status status = call.Run(options);
+    absl::Status status = call.Run(options);
     if (!status.ok()) return status;
     ::bench::EchoMessage reply;
     if (!reply.ParseFromArray(call.reply().data(),

@@ -375,11 +375,14 @@ void ClientTransport::OnBusy(std::uint32_t call, Nanos now) {
   }
   counters_.busy_received.Add();
   if (++entry.refusals == kRefusals) {
+    // Of what was sent twice, one was refused: the other may be accepted yet.
+    const bool another = entry.tries > 1;
+    if (another) SendAbout(call, LH_PACKET_CANCEL, now);
     return Fail(
         call, absl::StatusCode::kResourceExhausted,
         absl::StrCat("the server at ", peers_[entry.peer].address.ToString(),
                      " has no place for the call; it was tried ", kRefusals,
-                     " times"));
+                     " times", another ? "; the call may have run" : ""));
   }
   entry.tries = 0;
   entry.attention = now + Backoff(kFirstBusyRetry, entry.refusals - 1);

@@ -529,6 +529,23 @@ TEST_F(ClientTransportTest, ABusyServerIsAskedAgainEverLater) {
   ExpectEnded(1, 2, kOk, "ok");
 }
 
+TEST_F(ClientTransportTest, TheLastRefusalMayNotBeTheLastWord) {
+  Call(1);
+  Accept();
+  const lh_packet call = Only(LH_PACKET_CALL).header;
+  for (const Nanos wait : {2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000}) {
+    Say(About(LH_PACKET_BUSY, call));
+    Pass(wait * kMillisecond);
+    (void)Only(LH_PACKET_CALL);
+  }
+  // It is sent once more before the answer to the last comes.
+  Pass(10 * kMillisecond);
+  (void)Only(LH_PACKET_CALL);
+  Say(About(LH_PACKET_BUSY, call));
+  EXPECT_EQ(Only(LH_PACKET_CANCEL).header.sequence, call.sequence);
+  ExpectEnded(0, 1, kResourceExhausted, "may have run");
+}
+
 TEST_F(ClientTransportTest, ACallThatWasRefusedOnceIsAnsweredLater) {
   Call(1, now_ + 100 * kMillisecond);
   Call(2, now_ + 3 * kMillisecond);

@@ -133,7 +133,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   ClientImpl& client = ClientImpl::From(client_);
   Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
   lh_channel& channel = endpoint.call();
-  const absl::Status named = client.runtime().NameMethod(id_, name_);
+  absl::Status named = client.runtime().NameMethod(id_, name_);
   if (!named.ok()) return named;
   CallNumbers& numbers = client.runtime().call_numbers();
   const std::uint64_t call = numbers.Take();

@@ -124,7 +124,7 @@ absl::Status RuntimeImpl::NameNewMethod(std::uint64_t id,
   std::uint8_t payload[sizeof(command) + LH_METHOD_NAME_MAX];
   std::memcpy(payload, &command, sizeof(command));
   std::memcpy(payload + sizeof(command), name.data(), name.size());
-  const absl::Status status = endpoints_->ControlBytesSurely(
+  absl::Status status = endpoints_->ControlBytesSurely(
       LH_COMMAND_METHOD_NAME, {payload, sizeof(command) + name.size()});
   if (absl::IsAlreadyExists(status)) {
     return absl::InvalidArgumentError(status.message());

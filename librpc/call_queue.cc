@@ -268,6 +268,7 @@ CallQueue::Got CallQueueImpl::Get(std::int64_t until, Completion* completion) {
       line = endpoint_.GetUntil(channel, wake);
     }
     if (line == nullptr) {
+      if (endpoint_.IsQuarantined()) return Got::kShutdown;
       PutKept(1);
     } else if (OnAnswer(line, slot, completion)) {
       PutKept(2);

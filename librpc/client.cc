@@ -170,7 +170,10 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   for (;;) {
     slot = channel.in.position;
     line = endpoint.Get(channel);
-    if (line == nullptr) return absl::UnavailableError("the NIC is lost");
+    if (line == nullptr) {
+      endpoint.Enter();
+      return NicIsLost();
+    }
     answer = line->header;
     if (answer.kind == LH_KIND_REPLY && answer.call == call) break;
     lh_release(&channel.in, line);

@@ -75,7 +75,7 @@ absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
   for (;;) {
     const std::uint32_t slot = call.in.position;
     lh_line* const line = lh_get(&call.in, &waiter);
-    if (line == nullptr) return absl::UnavailableError("the NIC is lost");
+    if (line == nullptr) return NicIsLost();
     const lh_message header = line->header;
     // Anything else is late: the answer to a call that this thread gave up.
     const bool result = header.kind == LH_KIND_RESULT && header.call == number;
@@ -88,10 +88,17 @@ absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                  text.size()));
     }
     lh_release(&call.in, line);
+    if (header.kind == LH_KIND_QUARANTINED) return NicIsLost();
     if (!result) continue;
     if (header.code == 0) return header.data;
     return absl::Status(static_cast<absl::StatusCode>(header.code), text);
   }
+}
+
+absl::Status NicIsLost() {
+  return absl::UnavailableError(
+      "the NIC is lost, or does not serve this thread any more because its "
+      "messages broke the contract; the call may have run");
 }
 
 void WritePayload(const lh_lane& lane, std::uint32_t slot, lh_line* line,

@@ -80,6 +80,9 @@ void WritePayload(const lh_lane& lane, std::uint32_t slot, lh_line* line,
 void ReadPayload(const lh_lane& lane, std::uint32_t slot, const lh_line* line,
                  absl::Span<std::uint8_t> payload);
 
+// Why a wait ended without a message.
+absl::Status NicIsLost();
+
 // The line to write the next message to; waits for the NIC to empty one, which
 // takes a bounded time.
 lh_line* PutBegin(lh_lane& out);

@@ -22,6 +22,11 @@ void Relax() {
 #endif
 }
 
+const __u64* QuarantineOf(const Device& device,
+                          const lh_channel_layout& layout) {
+  return &device.Attach().At<lh_channel_state>(layout.state)->quarantine;
+}
+
 }  // namespace
 
 Endpoint::Endpoint(Device& device, const lh_endpoint_layout& layout,
@@ -29,6 +34,8 @@ Endpoint::Endpoint(Device& device, const lh_endpoint_layout& layout,
     : device_(device),
       handle_(lh_handle(layout.index, layout.generation)),
       spin_ns_(absl::ToInt64Nanoseconds(spin)),
+      serve_quarantine_(QuarantineOf(device, layout.serve)),
+      call_quarantine_(QuarantineOf(device, layout.call)),
       serve_(device.Channel(layout.serve)),
       call_(device.Channel(layout.call)),
       waiter_{&Spin, &Sleep, &Ring, this} {}
@@ -37,19 +44,27 @@ void Endpoint::BeginWait(const lh_channel& channel) {
   looks_ = 0;
   spin_until_ = 0;
   bell_ = &channel.bell;
+  quarantine_ = &channel == &serve_ ? serve_quarantine_ : call_quarantine_;
 }
 
 lh_line* Endpoint::Get(lh_channel& channel) {
   BeginWait(channel);
-  return lh_get(&channel.in, &waiter_);
+  return TakeNext(channel);
 }
 
 lh_line* Endpoint::GetUntil(lh_channel& channel, std::int64_t until) {
   BeginWait(channel);
   wait_until_ = until;
-  lh_line* const line = lh_get(&channel.in, &waiter_);
+  lh_line* const line = TakeNext(channel);
   wait_until_ = kForever;
   return line;
+}
+
+lh_line* Endpoint::TakeNext(lh_channel& channel) {
+  lh_line* const line = lh_get(&channel.in, &waiter_);
+  if (line == nullptr || line->header.kind != LH_KIND_QUARANTINED) return line;
+  lh_release(&channel.in, line);
+  return nullptr;
 }
 
 int Endpoint::Spin(void* endpoint) {
@@ -70,6 +85,8 @@ int Endpoint::Spin(void* endpoint) {
 
 int Endpoint::Sleep(void* endpoint, __u64* word, __u64 parked) {
   const Endpoint& self = *static_cast<Endpoint*>(endpoint);
+  // After the word was parked: the NIC says so before it looks at the word.
+  if (lh_load_acquire(self.quarantine_) != 0) return 0;
   if (lh_bell_before_sleep(self.bell_)) self.device_.Ring();
   self.device_.Wait(word, parked, self.wait_until_);
   return self.wait_until_ == kForever || MonotonicNanos() < self.wait_until_;
@@ -168,12 +185,14 @@ void Endpoint::ResignCall() {
 
 void Endpoint::Close() {
   if (serving_call != 0) ResignCall();
-  for (lh_channel* const channel : {&serve_, &call_}) {
-    while (!lh_close(&channel->in)) {
-      if (lh_line* const line = lh_take(&channel->in)) {
-        lh_release(&channel->in, line);
-      }
-    }
+  CloseLane(serve_.in);
+  CloseLane(call_.in);
+}
+
+void Endpoint::CloseLane(lh_lane& in) {
+  // One that nothing may come to can be left as it is.
+  while (lh_may_come(&in) && !lh_close(&in)) {
+    if (lh_line* const line = lh_take(&in)) lh_release(&in, line);
   }
 }
 
@@ -186,7 +205,12 @@ absl::Status Endpoint::Reopen() {
   const std::uint64_t number =
       PutControl(call_, waiter_, LH_COMMAND_ENDPOINT_REOPEN, payload);
   // The result comes on the lane that is to be opened: wait until it is.
-  while (lh_is_closed(&call_.in)) sched_yield();
+  while (lh_is_closed(&call_.in)) {
+    if (IsQuarantined()) {
+      return absl::UnavailableError("the NIC does not serve the endpoint");
+    }
+    sched_yield();
+  }
   return GetResult(call_, waiter_, number).status();
 }
 

@@ -51,11 +51,19 @@ class Endpoint {
     lh_put(&channel, line, &waiter_);
   }
 
-  // Waits for the next message of the channel; null only if the NIC is lost.
+  // Waits for the next message of the channel; null if there will be none: the
+  // NIC is lost, or does not serve the channel any more.
   lh_line* Get(lh_channel& channel);
 
   // The same, but null if none has come by `until`, see device_time.h.
   lh_line* GetUntil(lh_channel& channel, std::int64_t until);
+
+  // Whether the NIC does not serve one of the channels any more: see
+  // LH_QUARANTINE_* in abi/host/lane.h. Then the endpoint is of no more use.
+  bool IsQuarantined() const {
+    return lh_load_acquire(serve_quarantine_) != 0 ||
+           lh_load_acquire(call_quarantine_) != 0;
+  }
 
   // A control command, on this endpoint's `call` channel. See
   // Device::Control().
@@ -97,6 +105,8 @@ class Endpoint {
  private:
   // Begins a wait on the channel.
   void BeginWait(const lh_channel& channel);
+  lh_line* TakeNext(lh_channel& channel);
+  static void CloseLane(lh_lane& in);
   // Puts a message without payload.
   void PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call,
                std::uint64_t data = 0);
@@ -115,7 +125,11 @@ class Endpoint {
   std::uint32_t looks_ = 0;      // of this wait
   std::int64_t spin_until_ = 0;  // 0: it has not looked at the clock yet
   std::int64_t wait_until_ = kForever;
-  const lh_bell* bell_ = nullptr;  // of the channel that is waited on
+  // Of the channel that is waited on.
+  const lh_bell* bell_ = nullptr;
+  const __u64* quarantine_ = nullptr;
+  const __u64* const serve_quarantine_;
+  const __u64* const call_quarantine_;
   lh_channel serve_;
   lh_channel call_;
   lh_waiter waiter_;

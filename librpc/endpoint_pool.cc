@@ -48,14 +48,18 @@ EndpointPool::EndpointPool(Device& device, absl::Duration spin)
 absl::Status EndpointPool::ControlBytesSurely(
     lh_command number, absl::Span<const std::uint8_t> payload) {
   const absl::StatusOr<Endpoint*> mine = ThisThread();
-  if (mine.ok()) return (*mine)->Control(number, payload).status();
+  if (mine.ok() && !(*mine)->IsQuarantined()) {
+    return (*mine)->Control(number, payload).status();
+  }
   const std::lock_guard<std::mutex> lock(kept_mutex_);
   return kept_.Control(number, payload).status();
 }
 
 void EndpointPool::Cancel(std::uint64_t call) {
   const absl::StatusOr<Endpoint*> mine = ThisThread();
-  if (mine.ok()) return (*mine)->PutCancel(call);
+  if (mine.ok() && !(*mine)->IsQuarantined()) {
+    return (*mine)->PutCancel(call);
+  }
   const std::lock_guard<std::mutex> lock(kept_mutex_);
   kept_.PutCancel(call);
 }
@@ -106,15 +110,21 @@ absl::StatusOr<Endpoint*> EndpointPool::Take() {
     }
   }
   const absl::Status reopened = used->Reopen();
-  if (!reopened.ok()) return reopened;
-  return used;
+  if (reopened.ok()) return used;
+  if (!used->IsQuarantined()) {
+    // For whoever comes next.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    given_back_.push_back(used);
+  }
+  return reopened;
 }
 
 void EndpointPool::Give(Endpoint* endpoint) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) return;
   endpoint->Close();
-  given_back_.push_back(endpoint);
+  // One that the NIC does not serve is of no use to anybody.
+  if (!endpoint->IsQuarantined()) given_back_.push_back(endpoint);
 }
 
 void EndpointPool::CloseForever() {

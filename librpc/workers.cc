@@ -142,15 +142,11 @@ void Workers::StopAll() {
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.
-  bool in_handler = false;
-  const absl::Cleanup end = [this, self, &in_handler] {
-    End(self, in_handler);
-  };
+  bool sent_home = false;
+  const absl::Cleanup end = [this, self, &sent_home] { End(self, sent_home); };
   const absl::StatusOr<Endpoint*> endpoint = endpoints_.ThisThread();
   if (Begin(self, endpoint)) {
-    in_handler = true;
-    Run(**endpoint);
-    in_handler = false;
+    sent_home = Run(**endpoint);
   } else if (!endpoint.ok()) {
     NoMore();
   }
@@ -169,28 +165,29 @@ bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
   return endpoint.ok() && !stopping_;
 }
 
-void Workers::End(Iterator self, bool in_handler) {
+void Workers::End(Iterator self, bool sent_home) {
   std::list<Worker> ended;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (self->endpoint != 0) count_.fetch_sub(1, std::memory_order_relaxed);
+    const bool served = self->endpoint != 0;
+    if (served) count_.fetch_sub(1, std::memory_order_relaxed);
     ended.swap(ended_);
     ended_.splice(ended_.end(), workers_, self);
     // The NIC did not send it home: it may have been the last that there may
     // be.
-    if (in_handler && !stopping_) (void)Start();
+    if (served && !sent_home && !stopping_) (void)Start();
     changed_.notify_all();
   }
   // Whoever ends joins who ended before.
   for (Worker& worker : ended) worker.thread.join();
 }
 
-void Workers::Run(Endpoint& endpoint) {
+bool Workers::Run(Endpoint& endpoint) {
   endpoint.PutEmpty();
   for (;;) {
     const std::uint32_t slot = endpoint.serve().in.position;
     lh_line* const line = endpoint.Get(endpoint.serve());
-    if (line == nullptr) return;
+    if (line == nullptr) return false;
     const std::uint8_t kind = line->header.kind;
     if (kind == LH_KIND_CALL) {
       if ((line->header.flags & LH_FLAG_GROW) != 0) Grow();
@@ -198,7 +195,7 @@ void Workers::Run(Endpoint& endpoint) {
       RunHandler(methods_, call);
     }
     lh_release(&endpoint.serve().in, line);
-    if (kind == LH_KIND_RETIRE) return;
+    if (kind == LH_KIND_RETIRE) return true;
   }
 }
 

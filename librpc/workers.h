@@ -69,8 +69,9 @@ class Workers {
   // The thread's.
   void Main(Iterator self);
   bool Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint);
-  void End(Iterator self, bool in_handler);
-  void Run(Endpoint& endpoint);
+  void End(Iterator self, bool sent_home);
+  // Whether the NIC sent it home.
+  bool Run(Endpoint& endpoint);
 
   EndpointPool& endpoints_;
   const MethodRows& methods_;

@@ -58,13 +58,14 @@ ChannelTable::ChannelTable(Region& region, Counters& counters)
   }
   watched_.reserve(channels_.size());
   wakes_.reserve(channels_.size());
+  quarantined_.reserve(channels_.size());
 }
 
 bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
                            Nanos now) {
   Channel& channel = channels_[number];
   while (lh_line* const line = lh_collect_begin(&channel.out)) {
-    if (channel.quarantined) return false;
+    if (channel.quarantined) return Discard(channel);
     channel.active = now;
     message->header = line->header;
     // What is checked below is the copy: it is not read from the line again.
@@ -84,6 +85,16 @@ bool ChannelTable::Collect(std::uint32_t number, HostMessage* message,
     edges_[number].collected.Add();
     if (sane) return true;
     Refuse(number);
+  }
+  return false;
+}
+
+// Whoever puts is not to wait for room.
+bool ChannelTable::Discard(Channel& channel) {
+  for (std::uint32_t slot = 0; slot < channel.out.slots; ++slot) {
+    lh_line* const line = lh_collect_begin(&channel.out);
+    if (line == nullptr) break;
+    lh_collect_end(&channel.out, line);
   }
   return false;
 }
@@ -175,9 +186,21 @@ void ChannelTable::Refuse(std::uint32_t number) {
 void ChannelTable::Quarantine(std::uint32_t number, std::uint64_t reason) {
   Channel& channel = channels_[number];
   if (channel.quarantined) return;
-  channel.quarantined = true;
-  counters_.channels_quarantined.Add();
   lh_store_release(&channel.state->quarantine, reason);
+  // Its thread is told, if there is room: else it is awake, and looks there
+  // before it sleeps.
+  lh_message last = {};
+  last.kind = LH_KIND_QUARANTINED;
+  last.code = reason;
+  if (reason == LH_QUARANTINE_BAD_MESSAGE) {
+    lh_bell_leave(asymmetric_);
+    Deliver(number, last, {});
+  }
+  // Whatever the word says: somebody may sleep on what it was.
+  wakes_.push_back(&lh_lane_next(&channel.in)->header.word);
+  channel.quarantined = true;
+  quarantined_.push_back(number);
+  counters_.channels_quarantined.Add();
 }
 
 void ChannelTable::Watch(std::uint32_t number, Nanos now) {
@@ -216,7 +239,7 @@ bool ChannelTable::TakeBells(Nanos now) {
 
 bool ChannelTable::HasMessage(const Channel& channel) const {
   lh_lane out = channel.out;
-  return !channel.quarantined && lh_collect_begin(&out) != nullptr;
+  return lh_collect_begin(&out) != nullptr;
 }
 
 void ChannelTable::UnwatchQuiet(Nanos now) {

@@ -56,7 +56,7 @@ class ChannelTable {
 
   // Copies the next message of channel `number` to `message`. False if there is
   // none. A message that breaks the contract is refused, counted, and skipped;
-  // too many of them quarantine the channel.
+  // too many of them quarantine the channel, whose messages are dropped then.
   bool Collect(std::uint32_t number, HostMessage* message, Nanos now);
 
   // Gives the process a message on channel `number`; the length is
@@ -131,6 +131,14 @@ class ChannelTable {
   // The host broke a rule that only the engine can see.
   void Refuse(std::uint32_t number);
 
+  // A channel that was quarantined since the last call; false if there is none.
+  bool TakeQuarantined(std::uint32_t* number) {
+    if (quarantined_.empty()) return false;
+    *number = quarantined_.back();
+    quarantined_.pop_back();
+    return true;
+  }
+
   // Watches the channels whose bits are set in the bell lines; whether any are.
   bool TakeBells(Nanos now);
 
@@ -164,6 +172,7 @@ class ChannelTable {
 
   void Watch(std::uint32_t number, Nanos now);
   void Quarantine(std::uint32_t number, std::uint64_t reason);
+  static bool Discard(Channel& channel);
   bool HasMessage(const Channel& channel) const;
 
   Region& region_;
@@ -174,6 +183,7 @@ class ChannelTable {
   std::vector<std::uint32_t> watched_;
   Nanos first_quiet_ = kNever;  // no channel of watched_ is quiet before
   std::vector<__u64*> wakes_;
+  std::vector<std::uint32_t> quarantined_;
 };
 
 }  // namespace lauberhorn::nic

@@ -258,9 +258,22 @@ TEST_P(ChannelTableTest, QuarantinesAfterTooManyBadMessages) {
   table_.Refuse(kChannel);
   EXPECT_EQ(counters_.channels_quarantined.value(), 1u);
 
-  // Nothing goes in or out, and the NIC may sleep with a message there.
-  ASSERT_TRUE(host_.Put(Message(LH_KIND_CALL), "hello?"));
-  EXPECT_FALSE(Collect());
+  // Its thread is told, once, and so is the engine.
+  TakenMessage last;
+  ASSERT_TRUE(host_.Take(&last));
+  EXPECT_EQ(last.header.kind, LH_KIND_QUARANTINED);
+  EXPECT_EQ(last.header.code, LH_QUARANTINE_BAD_MESSAGE);
+  EXPECT_FALSE(host_.Take(&last));
+  std::uint32_t number = 0;
+  ASSERT_TRUE(table_.TakeQuarantined(&number));
+  EXPECT_EQ(number, kChannel);
+  EXPECT_FALSE(table_.TakeQuarantined(&number));
+
+  // Nothing comes or goes, but there is room for whatever is put.
+  for (unsigned count = 0; count < 3 * kSlots; ++count) {
+    ASSERT_TRUE(host_.Put(Message(LH_KIND_CALL), "hello?"));
+    EXPECT_FALSE(Collect());
+  }
   EXPECT_FALSE(Deliver("hello?"));
   table_.TakeBells(now_);
   EXPECT_TRUE(table_.TryToSleep());
@@ -272,6 +285,23 @@ TEST_P(ChannelTableTest, QuarantinesAfterTooManyBadMessages) {
   HostChannel other(memory_.bytes().data(), 0, Which::kCall);
   ASSERT_TRUE(other.Put(Message(LH_KIND_CALL), "fine"));
   EXPECT_TRUE(table_.Collect(1, &message_, now_));
+}
+
+TEST_P(ChannelTableTest, QuarantineWakesWhoSleeps) {
+  ASSERT_TRUE(host_.Park());
+  __u64* const word = host_.next_word();
+  for (int i = 0; i < 1001; ++i) table_.Refuse(kChannel);
+  RecordingWaker waker;
+  table_.FlushWakes(waker);
+  EXPECT_THAT(waker.words, ::testing::Contains(word));
+}
+
+TEST_P(ChannelTableTest, QuarantineWithoutRoomIsSaidInTheStateOnly) {
+  while (Deliver("fills the lane")) continue;
+  for (int i = 0; i < 1001; ++i) table_.Refuse(kChannel);
+  EXPECT_EQ(Quarantine(), LH_QUARANTINE_BAD_MESSAGE);
+  TakenMessage taken;
+  while (host_.Take(&taken)) EXPECT_EQ(taken.header.kind, LH_KIND_REPLY);
 }
 
 TEST_P(ChannelTableTest, OneCollectIsBoundedWhateverTheHostPuts) {

@@ -116,9 +116,9 @@ class Dispatcher {
   // has none.
   void Retire(std::uint32_t endpoint);
 
-  // Another thread is going to wait there: forgets what the last one said, and
-  // ends the calls that it had.
-  void Reopen(std::uint32_t endpoint);
+  // Nobody waits there any more, or another thread is going to: forgets what
+  // the last one said, and ends the calls that it had.
+  void Abandon(std::uint32_t endpoint);
 
   // Gives queued calls to waiting endpoints, as far as the rules allow.
   void Dispatch();

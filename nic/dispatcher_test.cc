@@ -358,8 +358,8 @@ TEST_F(DispatcherTest, AThreadThatReopensStartsFromNothing) {
   dispatcher_.Retire(1);
   ASSERT_TRUE(hosts_[0]->Close());
   ASSERT_TRUE(channels_.Reopen(0));
-  dispatcher_.Reopen(0);
-  dispatcher_.Reopen(1);
+  dispatcher_.Abandon(0);
+  dispatcher_.Abandon(1);
   Accept(1);
   EXPECT_EQ(Take(0), 0u) << "the thread that asked is gone";
   EXPECT_TRUE(Empty(0, kSlots - 1)) << "its promise is forgotten";
@@ -962,7 +962,7 @@ TEST_F(DispatcherTest, CallsOfAThreadThatIsGoneEnd) {
   EXPECT_EQ(Take(0, &handle), 1u);
   ASSERT_TRUE(hosts_[0]->Close());
   ASSERT_TRUE(channels_.Reopen(0));
-  dispatcher_.Reopen(0);
+  dispatcher_.Abandon(0);
   ASSERT_EQ(done_.size(), 1u);
   EXPECT_EQ(done_[0].status, 2) << "UNKNOWN: it may have run";
   EXPECT_FALSE(Reply(0, handle));

@@ -51,6 +51,13 @@ Nanos Engine::Poll(Nanos now) {
   if (servers_.NextLate() <= now) EndLateServers();
   if (closing_) FinishClosedServers();
   busy = answers_.DeliverWaiting() || busy;
+  for (std::uint32_t channel; channels_.TakeQuarantined(&channel);) {
+    busy = true;
+    // Its thread's answers come no more. Answers to it are dropped.
+    if (channel % 2 == static_cast<std::uint32_t>(Which::kServe)) {
+      dispatcher_.Abandon(channel / 2);
+    }
+  }
   channels_.FlushWakes(waker_);
   FlushWires();
   // What waits for room in a lane, or for a thread, may go on without a word to

@@ -129,7 +129,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       }
       channels_.Reopen(2 * endpoint);
       channels_.Reopen(2 * endpoint + 1);
-      dispatcher_.Reopen(endpoint);
+      dispatcher_.Abandon(endpoint);
       return 0;
     }
 

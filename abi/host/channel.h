@@ -384,6 +384,20 @@ static inline int lh_holds_next(const struct lh_lane *in)
 	       LH_TAKEN;
 }
 
+/**
+ * lh_may_come() - whether anything may still come, by the slot of the next message
+ * @in: the host's view of an `in` lane
+ *
+ * Return: false if the lane is closed, if the slot is still held, or if its word
+ * is in a state that the lane has not: then somebody overwrote it.
+ */
+static inline int lh_may_come(const struct lh_lane *in)
+{
+	__u64 state = lh_state(lh_load_acquire(&lh_lane_next(in)->header.word));
+
+	return state == LH_FREE || state == LH_PARKED || state == LH_FULL;
+}
+
 /* Host, both lanes */
 
 /**
@@ -434,8 +448,8 @@ static inline void lh_put(struct lh_channel *channel, struct lh_line *line,
  * @waiter: how to wait
  *
  * Return: its line, to be given back with lh_release(). NULL: the waiter left
- * and, after one more look, there still is none; the lane is closed; or D-1
- * slots, or the slot of the next message, are held.
+ * and, after one more look, there still is none; D-1 slots are held; or nothing
+ * may come any more, see lh_may_come().
  */
 static inline struct lh_line *lh_get(struct lh_lane *in,
 				     const struct lh_waiter *waiter)
@@ -451,7 +465,7 @@ static inline struct lh_line *lh_get(struct lh_lane *in,
 			continue;
 		parked = lh_park(in);
 		if (!parked) {
-			if (lh_is_closed(in) || lh_holds_next(in))
+			if (!lh_may_come(in))
 				return NULL;
 			continue;
 		}

@@ -297,6 +297,17 @@ TEST_P(ChannelTest, GetOnAClosedLaneReturns)
 	EXPECT_EQ(lh_get(&channel_.in, &waiter), nullptr);
 }
 
+TEST_P(ChannelTest, GetOnAnOverwrittenWordReturns)
+{
+	const lh_waiter waiter = { [](void *) { return 0; }, nullptr, nullptr,
+				   nullptr };
+	for (__u64 state = LH_STATES; state < 16; ++state) {
+		in_[0].header.word = lh_word(state, 7ull);
+		EXPECT_FALSE(lh_may_come(&channel_.in));
+		EXPECT_EQ(lh_get(&channel_.in, &waiter), nullptr);
+	}
+}
+
 TEST_P(ChannelTest, GetSpinsThenSleeps)
 {
 	struct Calls {

@@ -129,6 +129,12 @@ enum lh_kind {
 	 * does this, with CANCELLED.
 	 */
 	LH_KIND_LINK = 17,
+	/*
+	 * serve and call, to the host: the last message, of a channel that the
+	 * NIC does not serve any more. code: LH_QUARANTINE_*. Not if the lane
+	 * has no room: who waits looks at struct lh_channel_state, too.
+	 */
+	LH_KIND_QUARANTINED = 18,
 	/* 32 to 47: requests and replies decoded to views, not used yet. */
 	LH_KIND_DECODED_FIRST = 32,
 	LH_KIND_DECODED_LAST = 47

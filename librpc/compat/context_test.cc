@@ -195,9 +195,10 @@ class NestedTest : public ContextTest {
           grpc::ClientContext::FromServerContext(*context, options);
       echo::Request request;
       echo::Reply reply;
-      nested_status_ = stub_->Say(nested.get(), request, &reply);
-      outer_ended_.count_down();
-      return nested_status_;
+      const grpc::Status status = stub_->Say(nested.get(), request, &reply);
+      nested_status_ = status;
+      outer_ended_.count_down();  // the test may end now
+      return status;
     };
     return Say(context_);
   }
@@ -293,7 +294,8 @@ TEST_F(ContextTest, MetadataGoesBothWays) {
   EXPECT_THAT(context_.GetServerInitialMetadata(),
               ElementsAre(Pair("served-by", "this test")));
   EXPECT_THAT(context_.GetServerTrailingMetadata(),
-              ElementsAre(Pair("cost", "7"), Pair("cost-bin", bytes)));
+              ElementsAre(Pair("cost", "7"),
+                          Pair("cost-bin", grpc::string_ref(bytes))));
 }
 
 TEST_F(ContextTest, WithoutMetadataThereIsNone) {

@@ -507,7 +507,8 @@ TEST_F(ClientTransportTest, ABusyServerIsAskedAgainEverLater) {
   Call(1);
   Accept();
   const lh_packet call = Only(LH_PACKET_CALL).header;
-  for (const Nanos wait : {2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000}) {
+  for (const Nanos wait :
+       {2u, 4u, 8u, 16u, 32u, 64u, 128u, 256u, 512u, 1000u, 1000u}) {
     Say(About(LH_PACKET_BUSY, call));
     Say(About(LH_PACKET_BUSY, call));  // means nothing new
     Pass(wait * kMillisecond - 1);
@@ -533,7 +534,8 @@ TEST_F(ClientTransportTest, TheLastRefusalMayNotBeTheLastWord) {
   Call(1);
   Accept();
   const lh_packet call = Only(LH_PACKET_CALL).header;
-  for (const Nanos wait : {2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000}) {
+  for (const Nanos wait :
+       {2u, 4u, 8u, 16u, 32u, 64u, 128u, 256u, 512u, 1000u, 1000u}) {
     Say(About(LH_PACKET_BUSY, call));
     Pass(wait * kMillisecond);
     (void)Only(LH_PACKET_CALL);
@@ -761,7 +763,7 @@ TEST_F(ClientTransportTest, EachSessionAndEachMethodConfirmsForItself) {
   packet = Only(LH_PACKET_CALL);
   EXPECT_EQ(packet.name, "") << "this client does not know it";
   Reply(packet.header, "ok");
-  for (const std::uint64_t method : {42, 43}) {
+  for (const std::uint64_t method : {42u, 43u}) {
     call(1, method);
     packet = Only(LH_PACKET_CALL);
     EXPECT_EQ(packet.name, "");

@@ -52,8 +52,9 @@ class ReplayTest : public ::testing::Test {
   ReplayTest() {
     network_.set_filter([this](const Address& from, const Address& to,
                                absl::Span<const std::uint8_t> bytes) {
-      if (recording_)
+      if (recording_) {
         record_.push_back({from, to, {bytes.begin(), bytes.end()}});
+      }
       return true;
     });
     EXPECT_TRUE(client_.transport().NameMethod(1, "/a/B").ok());
@@ -78,7 +79,7 @@ class ReplayTest : public ::testing::Test {
     server_.busy = nullptr;
     Pass(10 * kMillisecond);
     Answer(4);
-    network_.Translate(client_.transport().wire()->local(), kOutside);
+    network_.Translate(client_.transport().wire()->local(), outside_);
     Call(5, peer);
     Pass(10 * kMillisecond);
     Answer(5);
@@ -183,7 +184,7 @@ class ReplayTest : public ::testing::Test {
     EXPECT_EQ(server_.counters.sessions_accepted.value(), before.accepted);
   }
 
-  const Address kOutside = TestAddress(9, 1);
+  const Address outside_ = TestAddress(9, 1);
 
   MemoryNetwork network_{1};
   TestServer server_{network_, TestAddress(1, 100), 8, TestSecret(1)};
@@ -203,15 +204,15 @@ TEST_F(ReplayTest, FromWhoSaidItChangesNothing) {
 TEST_F(ReplayTest, InTheNameOfTheClientAsItIsNowChangesNothing) {
   ReplayAll([&](const Recorded& packet) {
     const bool to_server = packet.to == server_.address();
-    network_.Forge(to_server ? kOutside : packet.from,
-                   to_server ? packet.to : kOutside, packet.bytes);
+    network_.Forge(to_server ? outside_ : packet.from,
+                   to_server ? packet.to : outside_, packet.bytes);
   });
 }
 
 TEST_F(ReplayTest, FromElsewhereChangesNothing) {
   ReplayAll([&](const Recorded& packet) {
     network_.Forge(elsewhere_.address(),
-                   packet.to == server_.address() ? packet.to : kOutside,
+                   packet.to == server_.address() ? packet.to : outside_,
                    packet.bytes);
   });
   // And it was told nothing: cookies, challenges, and that nobody is known.

@@ -57,8 +57,13 @@ foreach(
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
 endforeach()
+# A run takes thirty times as long with sanitizers.
+set(seeds)
+if(LAUBERHORN_SANITIZE)
+  set(seeds ARGS --seeds=1000)
+endif()
 lauberhorn_test(NAME nic_simulation_test SRCS simulation_test.cc DEPS
-                lauberhorn_nic_testing LABELS memory long SHARDS 2)
+                lauberhorn_nic_testing LABELS memory long SHARDS 2 ${seeds})
 add_test(NAME nic_simulation_replay_test
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/testing/replay_test
                  $<TARGET_FILE:nic_simulation_test>)

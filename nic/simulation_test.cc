@@ -117,7 +117,7 @@ Run::Run(std::uint64_t seed, std::ostream* trace)
       timeout_(kMillisecond + random().Time(8 * kSecond)),
       fault_every_(random().OneIn(4) ? 0 : random().Between(30u, 1000u)) {
   simulation_.set_trace(trace);
-  const std::size_t processes = random().Between(2, 3);
+  const std::size_t processes = random().Between<std::size_t>(2, 3);
   for (std::size_t index = 0; index < processes; ++index) AddProcess();
 }
 
@@ -273,8 +273,9 @@ bool Run::Do(Totals* totals) {
       !simulation_.RunUntil(simulation_.now() + kLongest, quiet)) {
     for (const auto& process : processes_) {
       if (process->handling() > 0) Complain("a handler runs for ever");
-      if (process->host().Next() != kNever)
+      if (process->host().Next() != kNever) {
         Complain("an idle host has a timer");
+      }
     }
   }
   for (const auto& process : processes_) {

@@ -37,6 +37,8 @@ foreach(
         dispatcher
         engine
         engine_allocation
+        engine_control
+        engine_link
         engine_storm
         engine_many_calls
         engine_thread

@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands of processes: servers and their closing, methods and their names.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nic/address.h"
+#include "nic/packet.h"
+#include "nic/testing/engine_fixture.h"
+#include "nic/testing/host_side.h"
+#include "nic/testing/simulated_host.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::EngineTest;
+using ::testing::HasSubstr;
+using testing::Payload;
+using testing::TakenMessage;
+
+constexpr std::uint64_t kUnimplemented = 12;
+
+TEST_F(EngineTest, AServerClosesWhenItsLastCallHasEnded) {
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutClose(5, 99));
+  Steps(20);
+  TakenMessage result;
+  EXPECT_FALSE(server_->call(5).Take(&result));
+  ASSERT_TRUE(PutCall(Handle(1), "b"));
+  EXPECT_EQ(Await(client_->call(1)).header.code, 14u);  // UNAVAILABLE
+  ASSERT_TRUE(PutReply(2, call.header.call, "A"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "A");
+  result = Await(server_->call(5));
+  EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+  EXPECT_EQ(result.header.call, 99u);
+}
+
+TEST_F(EngineTest, AServerThatClosesEndsItsCallsAtTheDeadline) {
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(1), "queued"));
+  const TakenMessage call = Await(server_->serve(2));
+  ASSERT_TRUE(PutClose(5, 99));
+  Steps(20);
+  // Another thread is in a hurry.
+  const Nanos deadline = now() + 10 * kMillisecond;
+  ASSERT_TRUE(PutClose(4, 100, deadline));
+  EXPECT_EQ(Await(server_->call(4)).header.code, 6u);  // ALREADY_EXISTS
+  for (int end = 0; end < 2; ++end) {
+    const TakenMessage ended = Await(client_->call(1));
+    EXPECT_EQ(ended.header.code, 14u);  // UNAVAILABLE
+    EXPECT_THAT(ended.payload, HasSubstr("was shut down"));
+  }
+  EXPECT_GE(now(), deadline);
+  EXPECT_LE(now(), deadline + kMillisecond);
+  EXPECT_EQ(
+      CallWord(call.header.call),
+      lh_handle(LH_CALL_CANCELLED, lh_handle_generation(call.header.call)));
+  // It is closed when the handler has returned.
+  Steps(20);
+  TakenMessage result;
+  EXPECT_FALSE(server_->call(5).Take(&result));
+  ASSERT_TRUE(PutReply(2, call.header.call, "late"));
+  EXPECT_EQ(Await(server_->call(5)).header.call, 99u);
+}
+
+TEST_F(EngineTest, ControlCommandsAreChecked) {
+  constexpr std::uint64_t kInvalid = 3;
+  constexpr std::uint64_t kNotFound = 5;
+  constexpr std::uint64_t kAlreadyExists = 6;
+  constexpr std::uint64_t kFailedPrecondition = 9;
+  EXPECT_EQ(Control(*client_, LH_COMMAND_NONE, "").code, kUnimplemented);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_METHOD_NAME + 1);
+  EXPECT_EQ(Control(*client_, kUnknown, "").code, kUnimplemented);
+  for (const lh_command command :
+       {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
+        LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
+        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS,
+        LH_COMMAND_METHOD_NAME}) {
+    EXPECT_EQ(Control(*client_, command, "short").code, kInvalid) << command;
+  }
+  lh_command_handle nothing;
+  nothing.handle = lh_handle(1000, 1);
+  for (const lh_command command :
+       {LH_COMMAND_DISCONNECT, LH_COMMAND_ENDPOINT_REOPEN,
+        LH_COMMAND_ENDPOINT_RETIRE}) {
+    EXPECT_EQ(Control(*client_, command, Payload(nothing)).code, kNotFound)
+        << command;
+  }
+  lh_command_close close = {};
+  close.server = nothing.handle;
+  EXPECT_EQ(Control(*client_, LH_COMMAND_SERVER_CLOSE, Payload(close)).code,
+            kNotFound);
+  lh_command_handle open;
+  open.handle = lh_handle(1, 1);
+  EXPECT_EQ(Control(*client_, LH_COMMAND_ENDPOINT_REOPEN, Payload(open)).code,
+            kFailedPrecondition);
+  lh_command_limits limits = {};
+  limits.running = limits.threads = 1;
+  EXPECT_EQ(Control(*client_, LH_COMMAND_LIMITS, Payload(limits)).code,
+            kInvalid);
+  limits.queued = 1;
+  EXPECT_EQ(Control(*client_, LH_COMMAND_LIMITS, Payload(limits)).code, 0u);
+  lh_command_method method = {};
+  method.name_length = 10;  // but none follows
+  EXPECT_EQ(Control(*client_, LH_COMMAND_METHOD_ADD, Payload(method)).code,
+            kInvalid);
+  EXPECT_EQ(NameMethod(1, ""), kInvalid);
+  EXPECT_EQ(NameMethod(1, std::string(256, 'n')), kInvalid);
+  EXPECT_EQ(NameMethod(1, std::string(255, 'n')), 0u);
+  EXPECT_EQ(NameMethod(2, "/a/B"), 0u);
+  std::string text;
+  EXPECT_EQ(NameMethod(2, "/c/D", &text), kAlreadyExists);
+  EXPECT_THAT(text, HasSubstr("/a/B and /c/D"));
+}
+
+TEST_F(EngineTest, AMethodWithAnotherNameIsNotRun) {
+  // Both names have this id.
+  ASSERT_EQ(NameMethod(kMethod, "/c/D"), 0u);
+  Wait(2);
+  for (std::uint32_t call = 0; call < 3; ++call) {
+    ASSERT_TRUE(PutCall(Handle(call), "a"));
+    const TakenMessage end = Await(client_->call(1));
+    EXPECT_EQ(end.header.code, kUnimplemented);
+    EXPECT_THAT(end.payload, HasSubstr("no method /c/D, but /a/B"));
+  }
+  EXPECT_EQ(server_->engine().counters().names_refused.value(), 3u);
+  EXPECT_EQ(server_->engine().counters().calls_unimplemented.value(), 0u);
+  TakenMessage nothing;
+  EXPECT_FALSE(server_->serve(2).Take(&nothing));
+}
+
+TEST_F(EngineTest, AMethodThatIsNotThereIsNamed) {
+  ASSERT_EQ(NameMethod(kMethod + 1, "/c/D"), 0u);
+  lh_message header = {};
+  header.kind = LH_KIND_CALL;
+  header.call = Handle(0);
+  header.code = kMethod + 1;
+  header.data = peer_;
+  ASSERT_TRUE(client_->call(1).Put(header));
+  const TakenMessage end = Await(client_->call(1));
+  EXPECT_EQ(end.header.code, kUnimplemented);
+  EXPECT_EQ(end.payload, "the server has no method /c/D");
+  EXPECT_EQ(server_->engine().counters().calls_unimplemented.value(), 1u);
+}
+
+TEST_F(EngineTest, TheNameOfAMethodTravelsOnce) {
+  int named = 0;
+  int calls = 0;
+  simulation_.network().set_filter([&](const Address&, const Address&,
+                                       absl::Span<const std::uint8_t> bytes) {
+    const absl::optional<Packet> packet = ParsePacket(bytes);
+    if (packet.has_value() && packet->header.type == LH_PACKET_CALL) {
+      ++calls;
+      if (packet->name == "/a/B") ++named;
+    }
+    return true;
+  });
+  ASSERT_EQ(NameMethod(kMethod, "/a/B"), 0u);
+  ASSERT_EQ(NameMethod(kMethod, "/a/B"), 0u) << "again";
+  for (std::uint32_t call = 0; call < 5; ++call) {
+    Wait(2);
+    ASSERT_TRUE(PutCall(Handle(call), "a"));
+    const TakenMessage arrived = Await(server_->serve(2));
+    EXPECT_EQ(arrived.payload, "a");
+    ASSERT_TRUE(PutReply(2, arrived.header.call, "A"));
+    EXPECT_EQ(Await(client_->call(1)).payload, "A");
+  }
+  EXPECT_EQ(calls, 5);
+  EXPECT_EQ(named, 1);
+}
+
+TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {
+  lh_message command = {};
+  command.kind = LH_KIND_CONTROL;
+  command.code = LH_COMMAND_SERVER_OPEN;
+  const std::uint32_t most = SmallRegion().slots + 2;
+  for (std::uint32_t number = 1; number <= most + 5; ++number) {
+    command.call = number;
+    ASSERT_TRUE(client_->call(3).Put(command));
+    Step();
+  }
+  EXPECT_EQ(client_->engine().counters().messages_refused.value(), 5u);
+  for (std::uint32_t number = 1; number <= most; ++number) {
+    EXPECT_EQ(Await(client_->call(3)).header.call, number);
+  }
+  command.call = 99;
+  ASSERT_TRUE(client_->call(3).Put(command));
+  EXPECT_EQ(Await(client_->call(3)).header.call, 99u);
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

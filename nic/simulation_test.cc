@@ -27,6 +27,9 @@
 #include "absl/strings/string_view.h"
 #include "nic/counters.h"
 #include "nic/testing/call_oracle.h"
+#include "nic/testing/memory_wire.h"
+#include "nic/testing/random.h"
+#include "nic/testing/simulated_host.h"
 #include "nic/testing/simulated_process.h"
 #include "nic/testing/simulation.h"
 
@@ -39,6 +42,7 @@ using testing::HostOptions;
 using testing::MemoryNetwork;
 using testing::ProcessOptions;
 using testing::Random;
+using testing::SimulatedHost;
 using testing::SimulatedProcess;
 using testing::Simulation;
 
@@ -150,6 +154,7 @@ void Run::AddProcess() {
 CallPlan Run::Plan(int depth) {
   CallPlan plan;
   plan.server = random().Below(processes_.size());
+  plan.linked = depth > 0 && random().OneIn(2);
   plan.known_method = !random().OneIn(50);
   if (random().OneIn(2)) plan.timeout = Timeout();
   if (random().OneIn(10)) plan.cancel_after = Timeout();
@@ -207,7 +212,7 @@ void Run::SetFaults() {
 void Run::Fault() {
   SimulatedProcess& process = *processes_[random().Below(processes_.size())];
   if (!process.up()) return;
-  switch (random().Below(6)) {
+  switch (random().Below(7)) {
     case 0:
     case 1:
       return Crash(process);
@@ -222,6 +227,13 @@ void Run::Fault() {
           random().OneIn(2) ? 0 : simulation_.now() + Timeout());
     case 4:
       return process.Reconnect(random().Below(processes_.size()));
+    case 5: {
+      // A NAT forgets where the process's packets came from.
+      const SimulatedHost& host = process.host();
+      const auto port = random().Between<std::uint16_t>(60'000, 65'000);
+      return simulation_.network().Translate(
+          host.address(testing::kFirstFreePort), host.address(port));
+    }
     default:
       return SetFaults();
   }
@@ -373,6 +385,7 @@ constexpr absl::string_view kMustHappen[] = {"packets_malformed",
                                              "outgoing_busy",
                                              "answers_waited",
                                              "clients_lost",
+                                             "sessions_moved",
                                              "calls_unasked",
                                              "calls_cancelled"};
 constexpr absl::StatusCode kMustBeSeen[] = {

@@ -9,7 +9,8 @@
 //  * it runs at most once, with the request's own bytes
 //  * OK says that it ran, and brings the handler's own answer
 //  * an error that does not say that the call may have run says the truth
-//  * DEADLINE_EXCEEDED comes after the deadline, CANCELLED to who cancelled
+//  * DEADLINE_EXCEEDED comes after the deadline, CANCELLED to who cancelled or
+//    made the call for one that has ended
 //  * it ends soon after its deadline, and in bounded time without one
 //
 // The threads of a simulation tell the oracle what they do and see; it keeps a
@@ -43,6 +44,7 @@ struct CallPlan {
   Nanos timeout = kNever;
   Nanos cancel_after = kNever;  // from when it was started
   bool wait_for_ready = false;
+  bool linked = false;  // of a handler: it ends with the call that it is for
   std::uint32_t request_size = 8;
   std::uint32_t reply_size = 0;
   // The handler: how long it computes before each call of its own and at its

@@ -14,9 +14,6 @@
 namespace lauberhorn::nic::testing {
 namespace {
 
-// Ports that are given to who does not ask for one.
-constexpr std::uint16_t kFirstFreePort = 49'152;
-
 Address WithPort(const Address& address, std::uint16_t port) {
   lh_address raw = address.raw();
   raw.port = port;

@@ -30,6 +30,9 @@ namespace lauberhorn::nic::testing {
 // 10.0.0.<host>:<port>
 Address TestAddress(std::uint8_t host, std::uint16_t port = 0);
 
+// Who does not ask for a port gets the first from here on that is free.
+inline constexpr std::uint16_t kFirstFreePort = 49'152;
+
 class MemoryNetwork {
  public:
   // What happens to packets: of each thousand, how many. Each packet takes a

@@ -121,6 +121,13 @@ void SimulatedWorker::CallOut() {
     return;  // too many are open: it goes without
   }
   outbox_.Put(serve_, Header(LH_KIND_LEAVE));
+  if (plan.linked) {
+    lh_message link = {};
+    link.kind = LH_KIND_LINK;
+    link.call = header.call;
+    link.data = message_.header.call;
+    outbox_.Put(call_, link);
+  }
   outbox_.Put(call_, header, request);
   state_ = kCalling;
 }

@@ -25,7 +25,6 @@ namespace lauberhorn {
 namespace {
 
 using ::testing::AllOf;
-using testing::Call;
 using testing::Connect;
 using ::testing::HasSubstr;
 using testing::kLargest;

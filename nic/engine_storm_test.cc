@@ -18,7 +18,6 @@ namespace {
 using testing::CallOracle;
 using testing::CallPlan;
 using testing::HostOptions;
-using testing::MemoryNetwork;
 using testing::ProcessOptions;
 using testing::Random;
 using testing::SimulatedProcess;

@@ -5,9 +5,9 @@
 #
 #   include/lauberhorn/*.h              the native API
 #   include/lauberhorn/abi/{host,wire}  the contract
-#   include/lauberhorn-compat/grpcpp    the gRPC-compatible API, in a folder of
-#       its own so that gRPC's headers are hidden only from who links this
-#       library
+#   include/lauberhorn-compat/{grpcpp,grpc++,grpc}  the gRPC-compatible API, in
+#       a folder of its own so that gRPC's headers are hidden only from who links
+#       this library
 #   lib/liblauberhorn.*, bin/*          what the rooms register as installed
 #   lib/cmake/Lauberhorn, lib/pkgconfig how others find all of it
 include(CMakePackageConfigHelpers)
@@ -29,7 +29,7 @@ install(
   FILES_MATCHING
   PATTERN "*.h")
 install(
-  DIRECTORY librpc/compat/grpcpp
+  DIRECTORY librpc/compat/grpcpp librpc/compat/grpc++ librpc/compat/grpc
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lauberhorn-compat
   FILES_MATCHING
   PATTERN "*.h")

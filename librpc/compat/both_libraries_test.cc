@@ -16,4 +16,9 @@ TEST(BothLibrariesTest, CallsGoThroughBoth) {
   }
 }
 
+TEST(BothLibrariesTest, EachHasItsFunctionsOfC) {
+  EXPECT_EQ(CopyByGrpc("hello"), "hello");
+  EXPECT_EQ(CopyByLauberhorn("hello"), "hello");
+}
+
 }  // namespace

@@ -29,8 +29,10 @@ MAY_USE = {
     "kmod": ("abi",),
     "spec": ("abi",),
 }
-PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/")
-PUBLIC_MAY = ("lauberhorn/", "grpcpp/", "absl/", "google/protobuf/")
+PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/", "librpc/compat/grpc++/",
+          "librpc/compat/grpc/")
+INCLUDED_AS = ("lauberhorn/", "grpcpp/", "grpc++/", "grpc/")
+PUBLIC_MAY = INCLUDED_AS + ("absl/", "google/protobuf/")
 EMBEDS_A_NIC = re.compile(r"librpc/embedded_device\w*\.(h|cc)$")
 
 # What the contract may include of the system: the base types everywhere, and
@@ -47,7 +49,7 @@ ABI_SYSTEM_BY_FILE = {
 
 def room_of(path):
     """The room that a path lies in, or None for a header of a library."""
-    if path.startswith("lauberhorn/") or path.startswith("grpcpp/"):
+    if path.startswith(INCLUDED_AS):
         return "librpc"
     first = path.partition("/")[0]
     return first if first in ROOMS else None
@@ -70,8 +72,8 @@ def finding(name, quote, included):
     if name.startswith(PUBLIC):
         if quote == '"' and not target.startswith(PUBLIC_MAY):
             return (f"a public header includes {included}; it may include "
-                    "<lauberhorn/...>, <grpcpp/...>, absl, protobuf and the "
-                    "standard library")
+                    "<lauberhorn/...>, <grpcpp/...>, <grpc/...>, absl, "
+                    "protobuf and the standard library")
         if "/" in target and not target.startswith(PUBLIC_MAY) and other:
             return f"a public header includes {included}, which is private"
         return None

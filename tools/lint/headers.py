@@ -30,7 +30,8 @@ ABI_CODE = (*ABI_OPERATIONS, ABI_MACROS, "abi/host/channel_user.h")
 # Compiles inside a kernel tree only.
 ABI_KERNEL_ONLY = ("abi/host/atomic_kernel.h",)
 
-PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/")
+PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/", "librpc/compat/grpc++/",
+          "librpc/compat/grpc/")
 INTERNAL = ("abi/", "nic/", "librpc/", "idl/", "cli/", "bench/", "tests/",
             "spec/")
 

@@ -34,6 +34,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "grpc/grpc.h"
+#include "grpc/support/log.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
@@ -43,5 +45,17 @@
 #include "grpcpp/server_builder.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
+#include "grpcpp/version_info.h"
+
+namespace grpc {
+inline namespace lh_v1 {
+
+// Version()
+//
+// That of gRPC whose API this is.
+std::string Version();
+
+}  // namespace lh_v1
+}  // namespace grpc
 
 #endif  // GRPCPP_GRPCPP_H_

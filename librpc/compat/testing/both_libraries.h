@@ -13,4 +13,9 @@
 std::string EchoThroughGrpc(const std::string& text);
 std::string EchoThroughLauberhorn(const std::string& text);
 
+// What the library's functions of C make of a text: a copy of theirs, if its
+// time and count of users are sound, too.
+std::string CopyByGrpc(const std::string& text);
+std::string CopyByLauberhorn(const std::string& text);
+
 #endif  // LIBRPC_COMPAT_TESTING_BOTH_LIBRARIES_H_

@@ -16,11 +16,7 @@
 
 #include <cstdint>
 
-#define GRPC_PROPAGATE_DEADLINE ((uint32_t)1)
-#define GRPC_PROPAGATE_CENSUS_STATS_CONTEXT ((uint32_t)2)
-#define GRPC_PROPAGATE_CENSUS_TRACING_CONTEXT ((uint32_t)4)
-#define GRPC_PROPAGATE_CANCELLATION ((uint32_t)8)
-#define GRPC_PROPAGATE_DEFAULTS ((uint32_t)0xffff)
+#include "grpc/grpc.h"
 
 namespace grpc {
 inline namespace lh_v1 {

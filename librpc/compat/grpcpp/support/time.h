@@ -21,20 +21,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
-
-enum gpr_clock_type {
-  GPR_CLOCK_MONOTONIC = 0,
-  GPR_CLOCK_REALTIME,
-  GPR_CLOCK_PRECISE,
-  GPR_TIMESPAN  // not a point in time, but a duration
-};
-
-// INT64_MAX seconds are the infinite future, INT64_MIN the infinite past.
-struct gpr_timespec {
-  std::int64_t tv_sec;
-  std::int32_t tv_nsec;
-  gpr_clock_type clock_type;
-};
+#include "grpc/support/time.h"
 
 namespace grpc {
 inline namespace lh_v1 {

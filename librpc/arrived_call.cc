@@ -9,6 +9,11 @@
 #include "librpc/device_time.h"
 
 namespace lauberhorn {
+namespace {
+
+constexpr absl::string_view kCancelledText = "the server cancelled the call";
+
+}  // namespace
 
 ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
                          const Attachment& attachment, std::uint32_t slot,
@@ -39,6 +44,11 @@ bool ArrivedCall::IsCancelled() const {
       lh_load_acquire(&words[lh_handle_index(header_.call)].word);
   return lh_handle_generation(word) == lh_handle_generation(header_.call) &&
          lh_handle_index(word) != 0;
+}
+
+void ArrivedCall::Cancel() {
+  cancelled_.store(true, std::memory_order_relaxed);
+  endpoints_.Cancel(header_.call);
 }
 
 std::uint8_t* ArrivedCall::ReserveReply(
@@ -88,6 +98,13 @@ void ArrivedCall::Fail(absl::StatusCode code, absl::string_view message,
 
 void ArrivedCall::Put(std::uint64_t status, std::uint8_t flags,
                       absl::Span<const std::uint8_t> payload) {
+  // It travels in another lane than the CANCEL, which it may overtake.
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    status = static_cast<std::uint64_t>(absl::StatusCode::kCancelled);
+    flags = 0;
+    payload = {reinterpret_cast<const std::uint8_t*>(kCancelledText.data()),
+               kCancelledText.size()};
+  }
   lh_lane& out = endpoint_.serve().out;
   lh_line* const line = PutBegin(out);
   WritePayload(out, out.position, line, payload);

@@ -10,6 +10,7 @@
 #ifndef LAUBERHORN_LIBRPC_ARRIVED_CALL_H_
 #define LAUBERHORN_LIBRPC_ARRIVED_CALL_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -42,7 +43,7 @@ class ArrivedCall final : public ServerCall {
   }
   absl::Time deadline() const override;
   bool IsCancelled() const override;
-  void Cancel() override { endpoints_.Cancel(header_.call); }
+  void Cancel() override;
   ParentCall AsParent() const override {
     return {&endpoints_, header_.call, header_.deadline};
   }
@@ -69,6 +70,7 @@ class ArrivedCall final : public ServerCall {
   std::size_t reply_size_ = 0;
   std::uint8_t reply_flags_ = 0;
   bool answered_ = false;
+  std::atomic<bool> cancelled_{false};  // by Cancel()
 };
 
 }  // namespace lauberhorn

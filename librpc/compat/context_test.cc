@@ -177,6 +177,20 @@ TEST_F(ContextTest, AHandlerMayCancelItsCall) {
   EXPECT_TRUE(Say(next).ok());
 }
 
+TEST_F(ContextTest, AHandlerThatCancelsItsCallMayReturnAtOnce) {
+  service_.say = [](grpc::ServerContext* context) {
+    context->TryCancel();
+    return grpc::Status(grpc::StatusCode::ABORTED, "not seen");
+  };
+  for (int round = 0; round < 100; ++round) {
+    grpc::ClientContext context;
+    context.set_deadline(Patience());
+    const grpc::Status status = Say(context);
+    ASSERT_EQ(status.error_code(), grpc::StatusCode::CANCELLED) << round;
+    ASSERT_EQ(status.error_message(), "the server cancelled the call");
+  }
+}
+
 // The handler calls its own server, for its call; what came of that.
 class NestedTest : public ContextTest {
  protected:

@@ -80,6 +80,13 @@ absl::StatusOr<lauberhorn::Client*> Channel::Connect(
 std::shared_ptr<Channel> CreateChannel(
     const grpc::string& target,
     const std::shared_ptr<ChannelCredentials>& creds) {
+  return CreateCustomChannel(target, creds, ChannelArguments());
+}
+
+std::shared_ptr<Channel> CreateCustomChannel(
+    const grpc::string& target,
+    const std::shared_ptr<ChannelCredentials>& creds,
+    const ChannelArguments& args) {
   absl::Status refused;
   if (creds == nullptr) {
     refused = absl::InvalidArgumentError(
@@ -87,7 +94,8 @@ std::shared_ptr<Channel> CreateChannel(
                      "' has null credentials; give CreateChannel() "
                      "InsecureChannelCredentials()"));
   }
-  return std::shared_ptr<Channel>(new Channel(target, std::move(refused)));
+  return std::shared_ptr<Channel>(
+      new Channel(target, std::move(refused), args.Settings()));
 }
 
 std::shared_ptr<ChannelCredentials> InsecureChannelCredentials() {

@@ -27,6 +27,7 @@ std::unique_ptr<ClientContext> ClientContext::FromServerContext(
 
 void ClientContext::AddMetadata(const std::string& meta_key,
                                 const std::string& meta_value) {
+  if (meta_key == internal::kUserAgentKey) return;
   if (metadata_ == nullptr) metadata_ = std::make_unique<internal::Metadata>();
   metadata_->Add(meta_key, meta_value, /*trailing=*/false);
 }
@@ -62,7 +63,8 @@ Status ClientContext::Receive(absl::Span<const std::uint8_t> metadata,
                 std::string(details->second.begin(), details->second.end()));
 }
 
-absl::Status ClientContext::BeginCall() {
+absl::Status ClientContext::BeginCall(
+    const internal::ChannelSettings& settings) {
   if (used_) {
     std::fputs(
         "grpc::ClientContext: used for a second call; make a new one for each "
@@ -71,6 +73,18 @@ absl::Status ClientContext::BeginCall() {
     std::abort();
   }
   used_ = true;
+  const std::string& authority =
+      authority_.empty() ? settings.authority : authority_;
+  const bool adds = !authority.empty() || !settings.user_agent.empty();
+  if (adds && metadata_ == nullptr) {
+    metadata_ = std::make_unique<internal::Metadata>();
+  }
+  if (!authority.empty()) {
+    metadata_->AddReserved(internal::kAuthorityKey, authority);
+  }
+  if (!settings.user_agent.empty()) {
+    metadata_->AddReserved(internal::kUserAgentKey, settings.user_agent);
+  }
   return metadata_ == nullptr ? absl::OkStatus() : metadata_->status();
 }
 

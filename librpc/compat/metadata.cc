@@ -17,11 +17,6 @@ inline namespace lh_v1 {
 namespace internal {
 namespace {
 
-constexpr char kUserAgentKey[] = "user-agent";
-
-// Every client of this protocol is one of this library.
-constexpr char kUserAgent[] = "grpc-c++-lauberhorn/1.51";
-
 bool IsBinary(absl::string_view key) { return absl::EndsWith(key, "-bin"); }
 
 bool IsKeyByte(char byte) {
@@ -31,22 +26,29 @@ bool IsKeyByte(char byte) {
 
 bool IsPrintable(char byte) { return byte >= 0x20 && byte <= 0x7e; }
 
+absl::Status Wrong(absl::string_view key, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("metadata '", key, "': ", why));
+}
+
+absl::Status CheckText(absl::string_view key, absl::string_view value) {
+  if (std::all_of(value.begin(), value.end(), IsPrintable)) {
+    return absl::OkStatus();
+  }
+  return Wrong(
+      key,
+      "the value is not printable ASCII; the key of another ends in '-bin'");
+}
+
 absl::Status Check(absl::string_view key, absl::string_view value) {
-  const auto wrong = [&](absl::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("metadata '", key, "': ", why));
-  };
   if (key.empty() || !std::all_of(key.begin(), key.end(), IsKeyByte)) {
-    return wrong("a key has lower-case letters, digits, '_', '-' and '.' only");
+    return Wrong(key,
+                 "a key has lower-case letters, digits, '_', '-' and '.' only");
   }
   if (absl::StartsWith(key, "grpc-") && !IsBinary(key)) {
-    return wrong("keys that begin with 'grpc-' are reserved");
+    return Wrong(key, "keys that begin with 'grpc-' are reserved");
   }
-  if (!IsBinary(key) && !std::all_of(value.begin(), value.end(), IsPrintable)) {
-    return wrong(
-        "the value is not printable ASCII; the key of another ends in '-bin'");
-  }
-  return absl::OkStatus();
+  return IsBinary(key) ? absl::OkStatus() : CheckText(key, value);
 }
 
 string_ref Ref(absl::string_view text) { return {text.data(), text.size()}; }
@@ -54,14 +56,24 @@ string_ref Ref(absl::string_view text) { return {text.data(), text.size()}; }
 }  // namespace
 
 const char kErrorDetailsKey[] = "grpc-status-details-bin";
+const char kAuthorityKey[] = ":authority";
+const char kUserAgentKey[] = "user-agent";
+const char kUserAgent[] = "grpc-c++-lauberhorn/1.51";
 
 void Metadata::Add(const std::string& key, const std::string& value,
                    bool trailing) {
-  absl::Status status = Check(key, value);
+  Append(key, value, trailing, Check(key, value));
+}
+
+void Metadata::AddReserved(const char* key, const std::string& value) {
+  Append(key, value, /*trailing=*/false, CheckText(key, value));
+}
+
+void Metadata::Append(absl::string_view key, absl::string_view value,
+                      bool trailing, absl::Status status) {
   if (status.ok() &&
       !lauberhorn::AppendMetadata({key, value, trailing}, &bytes_)) {
-    status = absl::InvalidArgumentError(absl::StrCat(
-        "metadata '", key, "': a key has at most 255 bytes, a value 65,535"));
+    status = Wrong(key, "a key has at most 255 bytes, a value 65,535");
   }
   status_.Update(status);
 }
@@ -70,6 +82,10 @@ bool Metadata::Receive(absl::Span<const std::uint8_t> bytes) {
   lauberhorn::MetadataReader reader(bytes);
   lauberhorn::MetadataEntry entry;
   while (reader.Next(&entry)) {
+    if (entry.key.front() == ':') {
+      if (entry.key == kAuthorityKey) authority_ = Ref(entry.value);
+      continue;
+    }
     (entry.trailing ? trailing_ : initial_)
         .emplace(Ref(entry.key), Ref(entry.value));
   }

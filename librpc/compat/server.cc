@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "librpc/compat/method_gates.h"
+
 namespace grpc {
 inline namespace lh_v1 {
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "lauberhorn/runtime.h"
 #include "librpc/compat/listening_notice.h"
+#include "librpc/compat/method_gates.h"
 
 namespace grpc {
 inline namespace lh_v1 {
@@ -35,25 +36,38 @@ ServerBuilder& ServerBuilder::AddListeningPort(
 }
 
 ServerBuilder& ServerBuilder::RegisterService(Service* service) {
-  services_.push_back(service);
+  return RegisterService("", service);
+}
+
+ServerBuilder& ServerBuilder::RegisterService(const std::string& host,
+                                              Service* service) {
+  services_.push_back({host, service});
   return *this;
 }
 
-absl::StatusOr<std::unique_ptr<lauberhorn::Server>> ServerBuilder::Build()
-    const {
-  auto runtime = lauberhorn::Runtime::Default();
-  if (!runtime.ok()) return While(runtime.status(), "starting the NIC");
-  auto server = lauberhorn::Server::Create(*std::move(runtime));
-  if (!server.ok()) return While(server.status(), "creating the server");
-  for (Service* service : services_) {
+absl::Status ServerBuilder::AddServices(grpc::Server& server) const {
+  const internal::MessageLimits& limits = arguments_.limits_;
+  bool with_gates = limits.receive.is_set() || limits.send.is_set();
+  for (const auto& [host, service] : services_) {
     if (service == nullptr) {
       return absl::InvalidArgumentError("RegisterService() was given null");
     }
-    const absl::Status added =
-        (*server)->AddService(service->methods_, service->service_);
-    if (!added.ok()) return While(added, "registering a service");
+    with_gates |= !host.empty();
   }
-  // Last, so that the first caller finds all services.
+  if (with_gates) {
+    server.gates_ = std::make_unique<internal::MethodGates>(limits);
+  }
+  for (const auto& [host, service] : services_) {
+    const absl::Status added =
+        with_gates
+            ? server.gates_->Add(host, service->methods_, service->service_)
+            : server.server_->AddService(service->methods_, service->service_);
+    if (!added.ok()) return added;
+  }
+  return with_gates ? server.gates_->AddTo(*server.server_) : absl::OkStatus();
+}
+
+absl::Status ServerBuilder::Listen(grpc::Server& server) const {
   int first_port = 0;
   for (const Port& port : ports_) {
     if (port.creds == nullptr) {
@@ -62,7 +76,7 @@ absl::StatusOr<std::unique_ptr<lauberhorn::Server>> ServerBuilder::Build()
                        "' has null credentials; give AddListeningPort() "
                        "InsecureServerCredentials()"));
     }
-    const absl::StatusOr<int> listening = (*server)->Listen(port.address);
+    const absl::StatusOr<int> listening = server.server_->Listen(port.address);
     if (!listening.ok()) {
       return While(listening.status(),
                    absl::StrCat("listening at '", port.address, "'"));
@@ -73,6 +87,20 @@ absl::StatusOr<std::unique_ptr<lauberhorn::Server>> ServerBuilder::Build()
   if (!ports_.empty()) {
     internal::NoticeListening(ports_.front().address, first_port);
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<grpc::Server>> ServerBuilder::Build() const {
+  auto runtime = lauberhorn::Runtime::Default();
+  if (!runtime.ok()) return While(runtime.status(), "starting the NIC");
+  auto native = lauberhorn::Server::Create(*std::move(runtime));
+  if (!native.ok()) return While(native.status(), "creating the server");
+  std::unique_ptr<grpc::Server> server(new Server(*std::move(native)));
+  const absl::Status added = AddServices(*server);
+  if (!added.ok()) return While(added, "registering a service");
+  // Last, so that the first caller finds all services.
+  const absl::Status listening = Listen(*server);
+  if (!listening.ok()) return listening;
   return server;
 }
 
@@ -86,7 +114,7 @@ std::unique_ptr<grpc::Server> ServerBuilder::BuildAndStart() {
                  server.status().ToString().c_str());
     return nullptr;
   }
-  return std::unique_ptr<grpc::Server>(new Server(*std::move(server)));
+  return *std::move(server);
 }
 
 std::shared_ptr<ServerCredentials> InsecureServerCredentials() {

@@ -24,12 +24,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "grpcpp/impl/channel_interface.h"
+#include "grpcpp/impl/channel_settings.h"
 #include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/config.h"
 #include "lauberhorn/client.h"
 
@@ -44,13 +47,17 @@ class Channel final : public ChannelInterface {
   Channel& operator=(const Channel&) = delete;
 
  private:
-  friend std::shared_ptr<Channel> CreateChannel(
+  friend std::shared_ptr<Channel> CreateCustomChannel(
       const grpc::string& target,
-      const std::shared_ptr<ChannelCredentials>& creds);
+      const std::shared_ptr<ChannelCredentials>& creds,
+      const ChannelArguments& args);
 
   // If `refused` is an error, all calls fail with it.
-  Channel(std::string target, absl::Status refused)
-      : target_(std::move(target)), refused_(std::move(refused)) {}
+  Channel(std::string target, absl::Status refused,
+          internal::ChannelSettings settings)
+      : ChannelInterface(std::move(settings)),
+        target_(std::move(target)),
+        refused_(std::move(refused)) {}
 
   absl::StatusOr<lauberhorn::Client*> Connect(
       const lauberhorn::CallOptions& options) override;

@@ -25,6 +25,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "grpcpp/impl/channel_settings.h"
 #include "grpcpp/support/config.h"
 #include "grpcpp/support/metadata.h"
 #include "grpcpp/support/propagation_options.h"
@@ -62,7 +63,8 @@ class ClientContext {
   //
   // Sends `meta_value` under `meta_key` with the call; a key may be added more
   // than once. grpcpp/support/metadata.h says what they may be: a call with
-  // others ends with INVALID_ARGUMENT and is not made.
+  // others ends with INVALID_ARGUMENT and is not made. "user-agent" is the
+  // channel's, and dropped here.
   void AddMetadata(const std::string& meta_key, const std::string& meta_value);
 
   // ClientContext::GetServerInitialMetadata(), GetServerTrailingMetadata()
@@ -97,6 +99,12 @@ class ClientContext {
     options_.wait_for_ready = wait_for_ready;
   }
 
+  // ClientContext::set_authority()
+  //
+  // The name of the server that the call is for, where that has services for
+  // different hosts: see ServerBuilder::RegisterService(). Before the call.
+  void set_authority(const std::string& authority) { authority_ = authority; }
+
   // ClientContext::set_fail_fast()
   //
   // The old name of the opposite.
@@ -112,9 +120,9 @@ class ClientContext {
  private:
   friend class internal::UnaryCaller;
 
-  // Ends the program with a clear message if there was a call before. An error
-  // is the call's status.
-  absl::Status BeginCall();
+  // Ends the program with a clear message if there was a call before. Adds what
+  // the channel sends with every call. An error is the call's status.
+  absl::Status BeginCall(const internal::ChannelSettings& settings);
   absl::Span<const std::uint8_t> MetadataToSend() const;
   // The call has ended like this, and brought metadata with it.
   Status Receive(absl::Span<const std::uint8_t> metadata, Status status);
@@ -122,6 +130,7 @@ class ClientContext {
   lauberhorn::Cancellation cancellation_;
   lauberhorn::CallOptions options_;
   std::unique_ptr<internal::Metadata> metadata_;  // if there is any
+  std::string authority_;
   bool used_ = false;
 };
 

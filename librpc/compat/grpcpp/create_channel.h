@@ -17,6 +17,7 @@
 
 #include "grpcpp/channel.h"
 #include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/config.h"
 
 namespace grpc {
@@ -31,6 +32,15 @@ inline namespace lh_v1 {
 std::shared_ptr<Channel> CreateChannel(
     const grpc::string& target,
     const std::shared_ptr<ChannelCredentials>& creds);
+
+// CreateCustomChannel()
+//
+// The same with arguments; an authority or user agent that cannot be sent fails
+// the calls with INVALID_ARGUMENT.
+std::shared_ptr<Channel> CreateCustomChannel(
+    const grpc::string& target,
+    const std::shared_ptr<ChannelCredentials>& creds,
+    const ChannelArguments& args);
 
 }  // namespace lh_v1
 }  // namespace grpc

@@ -27,6 +27,9 @@
 
 namespace grpc {
 inline namespace lh_v1 {
+namespace internal {
+class MethodGates;
+}
 
 class Server final {
  public:
@@ -64,6 +67,8 @@ class Server final {
 
   void ShutdownBy(absl::Time deadline);
 
+  // Before the handlers, if the builder has said anything that takes gates.
+  std::unique_ptr<internal::MethodGates> gates_;
   const std::unique_ptr<lauberhorn::Server> server_;
   std::mutex mutex_;
   std::condition_variable shut_down_;

@@ -24,9 +24,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "grpc/compression.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/config.h"
 
 namespace grpc {
@@ -51,8 +53,70 @@ class ServerBuilder {
 
   // ServerBuilder::RegisterService()
   //
-  // Lets the methods of `service` be called.
+  // Lets the methods of `service` be called: for any host, or only by clients
+  // that mean `host` (ClientContext::set_authority(), or
+  // GRPC_ARG_DEFAULT_AUTHORITY), which then get no other.
   ServerBuilder& RegisterService(Service* service);
+  ServerBuilder& RegisterService(const std::string& host, Service* service);
+
+  // ServerBuilder::SetMaxReceiveMessageSize(), SetMaxSendMessageSize()
+  //
+  // Calls whose request or reply is larger, in bytes, end with
+  // RESOURCE_EXHAUSTED and both sizes. -1 is no limit but that of a packet.
+  ServerBuilder& SetMaxReceiveMessageSize(int max_receive_message_size) {
+    arguments_.SetMaxReceiveMessageSize(max_receive_message_size);
+    return *this;
+  }
+  ServerBuilder& SetMaxSendMessageSize(int max_send_message_size) {
+    arguments_.SetMaxSendMessageSize(max_send_message_size);
+    return *this;
+  }
+
+  // ServerBuilder::SetMaxMessageSize()
+  //
+  // The old name of SetMaxReceiveMessageSize().
+  ServerBuilder& SetMaxMessageSize(int max_message_size) {
+    return SetMaxReceiveMessageSize(max_message_size);
+  }
+
+  // ServerBuilder::AddChannelArgument()
+  //
+  // Any argument by its key: GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH and
+  // GRPC_ARG_MAX_SEND_MESSAGE_LENGTH have an effect.
+  ServerBuilder& AddChannelArgument(const std::string& arg, int value) {
+    arguments_.SetInt(arg, value);
+    return *this;
+  }
+  ServerBuilder& AddChannelArgument(const std::string& arg,
+                                    const std::string& value) {
+    arguments_.SetString(arg, value);
+    return *this;
+  }
+
+  // ServerBuilder::SetSyncServerOption()
+  //
+  // Without effect: threads start when all others have work, and one that waits
+  // costs nothing. lauberhorn::RuntimeOptions has the limits of this library.
+  enum SyncServerOption { NUM_CQS, MIN_POLLERS, MAX_POLLERS, CQ_TIMEOUT_MSEC };
+  ServerBuilder& SetSyncServerOption(SyncServerOption /*option*/,
+                                     int /*value*/) {
+    return *this;
+  }
+
+  // ServerBuilder::SetDefaultCompressionAlgorithm() and its kin
+  //
+  // Without effect: see grpc/compression.h.
+  ServerBuilder& SetDefaultCompressionAlgorithm(
+      grpc_compression_algorithm /*algorithm*/) {
+    return *this;
+  }
+  ServerBuilder& SetDefaultCompressionLevel(grpc_compression_level /*level*/) {
+    return *this;
+  }
+  ServerBuilder& SetCompressionAlgorithmSupportStatus(
+      grpc_compression_algorithm /*algorithm*/, bool /*enabled*/) {
+    return *this;
+  }
 
   // ServerBuilder::BuildAndStart()
   //
@@ -69,10 +133,18 @@ class ServerBuilder {
     int* selected;
   };
 
-  absl::StatusOr<std::unique_ptr<lauberhorn::Server>> Build() const;
+  struct Registration {
+    std::string host;  // empty for any
+    Service* service;
+  };
+
+  absl::StatusOr<std::unique_ptr<grpc::Server>> Build() const;
+  absl::Status AddServices(grpc::Server& server) const;
+  absl::Status Listen(grpc::Server& server) const;
 
   std::vector<Port> ports_;
-  std::vector<Service*> services_;
+  std::vector<Registration> services_;
+  ChannelArguments arguments_;
 };
 
 }  // namespace lh_v1

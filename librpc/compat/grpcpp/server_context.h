@@ -55,6 +55,14 @@ class ServerContextBase {
     return client_metadata_ == nullptr ? NoClientMetadata() : *client_metadata_;
   }
 
+  // ServerContext::ExperimentalGetAuthority()
+  //
+  // Which host the client means by ClientContext::set_authority(), or by
+  // GRPC_ARG_DEFAULT_AUTHORITY of its channel; empty if it says nothing.
+  grpc::string_ref ExperimentalGetAuthority() const {
+    return metadata_ == nullptr ? grpc::string_ref() : metadata_->authority();
+  }
+
   // ServerContext::AddInitialMetadata(), AddTrailingMetadata()
   //
   // Sends a value under a key with the reply or error: before it, or after it,

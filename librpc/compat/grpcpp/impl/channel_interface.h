@@ -11,7 +11,10 @@
 #ifndef GRPCPP_IMPL_CHANNEL_INTERFACE_H_
 #define GRPCPP_IMPL_CHANNEL_INTERFACE_H_
 
+#include <utility>
+
 #include "absl/status/statusor.h"
+#include "grpcpp/impl/channel_settings.h"
 #include "lauberhorn/client.h"
 
 namespace grpc {
@@ -24,6 +27,10 @@ class ChannelInterface {
  public:
   virtual ~ChannelInterface() = default;
 
+ protected:
+  explicit ChannelInterface(internal::ChannelSettings settings)
+      : settings_(std::move(settings)) {}
+
  private:
   friend class internal::UnaryCaller;
 
@@ -31,6 +38,8 @@ class ChannelInterface {
   // channel. An error is the call's status.
   virtual absl::StatusOr<lauberhorn::Client*> Connect(
       const lauberhorn::CallOptions& options) = 0;
+
+  const internal::ChannelSettings settings_;
 };
 
 }  // namespace lh_v1

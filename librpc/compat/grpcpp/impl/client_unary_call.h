@@ -41,14 +41,18 @@ class UnaryCaller {
                      ClientContext* context,
                      const protobuf::MessageLite& request,
                      protobuf::MessageLite* reply) {
-    const absl::Status begun = context->BeginCall();
+    const ChannelSettings& settings = channel->settings_;
+    const absl::Status begun = context->BeginCall(settings);
     if (!begun.ok()) return ToStatus(begun);
+    const std::size_t size = request.ByteSizeLong();
+    if (settings.limits.send.Excludes(size)) {
+      return ToStatus(settings.limits.send.Error("Sent", size));
+    }
     const absl::StatusOr<lauberhorn::Client*> client =
         channel->Connect(context->options_);
     if (!client.ok()) return ToStatus(client.status());
     lauberhorn::UnaryCall call(**client, method.full_name(), method.id());
-    std::uint8_t* to =
-        call.ReserveRequest(request.ByteSizeLong(), context->MetadataToSend());
+    std::uint8_t* to = call.ReserveRequest(size, context->MetadataToSend());
     // Without a place for the request, Run() says why there is none.
     if (to != nullptr) request.SerializeWithCachedSizesToArray(to);
     Status status = ToStatus(call.Run(context->options_));
@@ -57,6 +61,9 @@ class UnaryCaller {
     }
     if (!status.ok()) return status;
     const absl::Span<const std::uint8_t> bytes = call.reply();
+    if (settings.limits.receive.Excludes(bytes.size())) {
+      return ToStatus(settings.limits.receive.Error("Received", bytes.size()));
+    }
     if (!reply->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       return Status(StatusCode::INTERNAL, std::string(method.name()) +
                                               ": the reply is no " +

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "grpcpp/support/string_ref.h"
 
@@ -36,6 +37,12 @@ class Metadata {
   //
   // To be sent. What may not be sent is remembered instead: see status().
   void Add(const std::string& key, const std::string& value, bool trailing);
+
+  // Metadata::AddReserved()
+  //
+  // The same at the beginning, under one of the keys below, which programs
+  // cannot use.
+  void AddReserved(const char* key, const std::string& value);
 
   // Metadata::status()
   //
@@ -59,6 +66,12 @@ class Metadata {
   const MetadataMap& initial() const { return initial_; }
   const MetadataMap& trailing() const { return trailing_; }
 
+  // Metadata::authority()
+  //
+  // Which host the client means, if it said so; else empty. Like all entries
+  // whose key begins with ':', it is not in the maps.
+  string_ref authority() const { return authority_; }
+
   // Metadata::AddUserAgent()
   //
   // Says who called, if the caller did not.
@@ -71,15 +84,27 @@ class Metadata {
   static const MetadataMap& OnlyUserAgent();
 
  private:
+  // `status` says whether it may be sent.
+  void Append(absl::string_view key, absl::string_view value, bool trailing,
+              absl::Status status);
+
   std::string bytes_;
   absl::Status status_;
   std::vector<std::uint8_t> received_;
   MetadataMap initial_;
   MetadataMap trailing_;
+  string_ref authority_;
 };
 
-// The trailing entry that carries Status::error_details().
+// The trailing entry that carries Status::error_details(), the one that names
+// the host, and the one that says who calls.
 extern const char kErrorDetailsKey[];
+extern const char kAuthorityKey[];
+extern const char kUserAgentKey[];
+
+// Who calls, if the channel says nothing else: every client of this protocol is
+// one of this library.
+extern const char kUserAgent[];
 
 }  // namespace internal
 }  // namespace lh_v1

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What programs can say of channels and calls. Compiled against this library
+// and against gRPC's own: what holds for the one holds for the other.
+#include "librpc/compat/surface/surface.h"
+
+#include <gmock/gmock.h>
+#include <grpc/compression.h>
+#include <grpc/grpc.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+namespace {
+
+using ::surface::EchoService;
+using ::surface::Text;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+class ClientSurfaceTest : public surface::Surface {
+ protected:
+  void SetUp() override {
+    service_.say = [this](grpc::ServerContext& context) {
+      user_agent_.clear();
+      for (const auto& [key, value] : context.client_metadata()) {
+        if (Text(key) == "user-agent") user_agent_ += Text(value);
+      }
+      return grpc::Status::OK;
+    };
+    builder_.RegisterService(&service_);
+    Start();
+  }
+
+  EchoService service_;
+  std::string user_agent_;
+};
+
+TEST_F(ClientSurfaceTest, MessagesHaveLimits) {
+  // The message of a request or reply has two bytes more than its text.
+  grpc::ChannelArguments args;
+  args.SetMaxSendMessageSize(62);
+  Connect(args);
+  EXPECT_TRUE(Say(std::string(60, 'x')).ok());
+  grpc::Status status = Say(std::string(61, 'x'));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(), "Sent message larger than max (63 vs. 62)");
+
+  grpc::ChannelArguments other;
+  other.SetInt(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+  other.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 62);
+  Connect(other);
+  EXPECT_TRUE(Say(std::string(60, 'x')).ok());
+  status = Say(std::string(61, 'x'));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(),
+            "Received message larger than max (63 vs. 62)");
+}
+
+TEST_F(ClientSurfaceTest, AChannelSaysWhoCalls) {
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(user_agent_, MatchesRegex("grpc-c\\+\\+.*"));
+  grpc::ChannelArguments args;
+  args.SetUserAgentPrefix("");
+  args.SetUserAgentPrefix("shop/7");
+  args.SetUserAgentPrefix("window/1");
+  args.SetString(GRPC_ARG_SECONDARY_USER_AGENT_STRING, "tail");
+  Connect(args);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Say("hello").ok());
+    EXPECT_THAT(user_agent_,
+                MatchesRegex("window/1 shop/7 grpc-c\\+\\+.* tail"));
+  }
+  // Not the call.
+  NewContext();
+  context_->AddMetadata("user-agent", "somebody");
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(user_agent_, MatchesRegex("window/1 shop/7 grpc-c\\+\\+.* tail"));
+}
+
+TEST_F(ClientSurfaceTest, ArgumentsAreAValue) {
+  grpc::ChannelArguments args;
+  args.SetUserAgentPrefix("first");
+  grpc::ChannelArguments other = args;
+  other.SetUserAgentPrefix("second");
+  args.Swap(other);
+  Connect(args);
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(user_agent_, HasSubstr("second first"));
+  args = other;
+  Connect(args);
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(user_agent_, MatchesRegex("first grpc.*"));
+}
+
+TEST_F(ClientSurfaceTest, WhatIsAcceptedAndIgnored) {
+  int something = 0;
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  args.SetString("user.key", "text");
+  args.SetPointer("user.pointer", &something);
+  args.SetCompressionAlgorithm(GRPC_COMPRESS_GZIP);
+  Connect(args);
+  EXPECT_TRUE(Say("hello").ok());
+}
+
+}  // namespace

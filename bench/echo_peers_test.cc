@@ -51,7 +51,7 @@ TEST_P(EchoPeersTest, EchoesEveryMessageAtEveryLoad) {
     const absl::Status status = (*process)->Run(open, &outcome);
     ASSERT_TRUE(status.ok()) << message.name() << ": " << status;
     EXPECT_EQ(outcome.result.latencies.count() + outcome.result.unsent,
-              Schedule(open).size());
+              DueTimes(open).size());
   }
 }
 

@@ -12,7 +12,6 @@
 #include <ctime>
 #include <functional>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <utility>
 
@@ -47,7 +46,7 @@ absl::Status CallUntil(EchoClient& client, std::size_t window,
   std::size_t under_way = 0;
   for (; under_way < window; ++under_way) {
     started[under_way] = Clock::now();
-    const absl::Status status = client.Start(under_way);
+    absl::Status status = client.Start(under_way);
     if (!status.ok()) return status;
   }
   while (under_way > 0) {
@@ -60,7 +59,7 @@ absl::Status CallUntil(EchoClient& client, std::size_t window,
       continue;
     }
     started[*finished] = now;
-    const absl::Status status = client.Start(*finished);
+    absl::Status status = client.Start(*finished);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -77,16 +76,15 @@ std::size_t ThreadsFor(const PeerKind& kind, const Load& load) {
   return threads <= kind.clients ? threads : 0;
 }
 
-std::vector<std::uint64_t> Schedule(const Load& load) {
-  std::mt19937_64 random(load.seed);
-  std::exponential_distribution<double> gap(load.rate);
+std::vector<std::uint64_t> DueTimes(const Load& load) {
+  cli::Schedule schedule(load.arrivals, load.rate, load.seed);
+  const auto end = static_cast<std::uint64_t>(load.seconds * 1e9);
   std::vector<std::uint64_t> due;
-  double time = 0;
-  for (;;) {
-    time += load.arrivals == Arrivals::kPoisson ? gap(random) : 1 / load.rate;
-    if (time >= load.seconds) return due;
-    due.push_back(static_cast<std::uint64_t>(time * 1e9));
+  for (std::uint64_t next = schedule.Next(); next < end;
+       next = schedule.Next()) {
+    due.push_back(next);
   }
+  return due;
 }
 
 // What the threads of one Run() share.
@@ -107,7 +105,7 @@ struct LoadGenerator::Turn {
       if (call >= due.size()) break;
       const auto when = start + std::chrono::nanoseconds(due[call]);
       if (Clock::now() < when) SleepUntil(when);
-      const absl::Status status = client.Call();
+      absl::Status status = client.Call();
       if (!status.ok()) return status;
       latencies->Add(Nanoseconds(Clock::now() - when));
     }
@@ -169,7 +167,7 @@ class LoadGenerator::Lane {
     if (!client.ok()) return client.status();
     client_ = *std::move(client);
     for (int call = 0; call < kFirstCalls; ++call) {
-      const absl::Status status = client_->Call();
+      absl::Status status = client_->Call();
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -219,7 +217,7 @@ absl::Status LoadGenerator::Prepare(const Load& load) {
   }
   while (lanes_.size() < threads) {
     lanes_.push_back(std::make_unique<Lane>(peer_, port_));
-    const absl::Status status = lanes_.back()->End();
+    absl::Status status = lanes_.back()->End();
     if (!status.ok()) {
       lanes_.pop_back();
       return status;
@@ -231,7 +229,7 @@ absl::Status LoadGenerator::Prepare(const Load& load) {
 absl::Status LoadGenerator::Run(const Load& load, LoadResult* result) {
   const std::size_t threads = ThreadsFor(kind_, load);
   Turn turn{load, WindowFor(kind_, load), {}, {}};
-  if (load.arrivals != Arrivals::kClosed) turn.due = Schedule(load);
+  if (load.arrivals != Arrivals::kClosed) turn.due = DueTimes(load);
   turn.start = Clock::now();
   for (std::size_t i = 0; i < threads; ++i) lanes_[i]->Begin(&turn);
   absl::Status status;

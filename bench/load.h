@@ -28,11 +28,13 @@
 
 #include "absl/status/status.h"
 #include "bench/echo_peers.h"
-#include "bench/histogram.h"
+#include "cli/load/histogram.h"
+#include "cli/load/schedule.h"
 
 namespace lauberhorn::bench {
 
-enum class Arrivals : std::uint8_t { kClosed, kFixed, kPoisson };
+using cli::Arrivals;
+using cli::Histogram;
 
 struct Load {
   Arrivals arrivals = Arrivals::kClosed;
@@ -54,7 +56,7 @@ struct LoadResult {
 std::size_t ThreadsFor(const PeerKind& kind, const Load& load);
 
 // When the calls of an open loop are due, in nanoseconds from its start.
-std::vector<std::uint64_t> Schedule(const Load& load);
+std::vector<std::uint64_t> DueTimes(const Load& load);
 
 class LoadGenerator {
  public:

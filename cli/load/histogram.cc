@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Lauberhorn authors
-#include "bench/histogram.h"
+#include "cli/load/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace lauberhorn::bench {
+namespace lauberhorn::cli {
 
 // Values below kPerPower have a bucket each. Above, `shift` low bits are cut
 // off, and what is left begins with a one.
@@ -41,6 +41,18 @@ double Histogram::mean() const {
                      : static_cast<double>(sum_) / static_cast<double>(count_);
 }
 
+double Histogram::StandardDeviation() const {
+  if (count_ == 0) return 0;
+  const double middle = mean();
+  double squares = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    if (counts_[i] == 0) continue;
+    const double away = static_cast<double>(std::min(MostIn(i), max_)) - middle;
+    squares += away * away * static_cast<double>(counts_[i]);
+  }
+  return std::sqrt(squares / static_cast<double>(count_));
+}
+
 std::uint64_t Histogram::Percentile(double share) const {
   const double rank = std::ceil(share * static_cast<double>(count_));
   const auto wanted = static_cast<std::uint64_t>(std::max(rank, 1.0));
@@ -52,4 +64,11 @@ std::uint64_t Histogram::Percentile(double share) const {
   return max_;
 }
 
-}  // namespace lauberhorn::bench
+std::uint64_t Histogram::CountUpTo(std::uint64_t ns) const {
+  const std::size_t last = BucketOf(std::min(ns, kMost - 1));
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i <= last; ++i) count += counts_[i];
+  return count;
+}
+
+}  // namespace lauberhorn::cli

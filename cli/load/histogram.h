@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Lauberhorn authors
 //
-// File: bench/histogram.h
+// File: cli/load/histogram.h
 //
 // Counts of latencies, in buckets as HdrHistogram has them: each power of two
 // is cut into 128, so that a value is known to less than one percent, from one
@@ -9,17 +9,21 @@
 // memory that processes share.
 //
 // Thread-safety: none; a thread counts in its own.
-#ifndef LAUBERHORN_BENCH_HISTOGRAM_H_
-#define LAUBERHORN_BENCH_HISTOGRAM_H_
+#ifndef LAUBERHORN_CLI_LOAD_HISTOGRAM_H_
+#define LAUBERHORN_CLI_LOAD_HISTOGRAM_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
-namespace lauberhorn::bench {
+namespace lauberhorn::cli {
 
 class Histogram {
  public:
+  static constexpr unsigned kBits = 7;
+  static constexpr unsigned kPowers = 36;  // of two, in nanoseconds
+  static constexpr std::uint64_t kPerPower = 1u << kBits;
+
   void Add(std::uint64_t ns);
   void Add(const Histogram& other);
 
@@ -27,15 +31,19 @@ class Histogram {
   std::uint64_t max() const { return max_; }  // exact
   double mean() const;
 
+  // Of the buckets' upper ends.
+  double StandardDeviation() const;
+
   // The least value that `share` (0 to 1) of the values do not exceed, as the
   // upper end of its bucket; 0 for none.
   std::uint64_t Percentile(double share) const;
 
+  // How many values are in the buckets up to that of `ns`.
+  std::uint64_t CountUpTo(std::uint64_t ns) const;
+
  private:
-  static constexpr unsigned kBits = 7;
-  static constexpr std::uint64_t kPerPower = 1u << kBits;
-  static constexpr std::uint64_t kMost = 1ull << 36;  // nanoseconds
-  static constexpr std::size_t kBuckets = (36 - kBits + 1) * kPerPower;
+  static constexpr std::uint64_t kMost = 1ull << kPowers;
+  static constexpr std::size_t kBuckets = (kPowers - kBits + 1) * kPerPower;
 
   static std::size_t BucketOf(std::uint64_t ns);
   static std::uint64_t MostIn(std::size_t bucket);
@@ -46,6 +54,6 @@ class Histogram {
   std::array<std::uint64_t, kBuckets> counts_ = {};
 };
 
-}  // namespace lauberhorn::bench
+}  // namespace lauberhorn::cli
 
-#endif  // LAUBERHORN_BENCH_HISTOGRAM_H_
+#endif  // LAUBERHORN_CLI_LOAD_HISTOGRAM_H_

@@ -142,8 +142,11 @@ class LintTest(unittest.TestCase):
                                   '#include <grpcpp/grpcpp.h>\n)x";\n')
         self.write("bench/good.cc", '#include "nic/engine.h"\n'
                                     '#include "librpc/endpoint.h"\n')
+        self.write("cli/good.cc", '#include "nic/report.h"\n'
+                                  '#include "lauberhorn/client.h"\n')
         self.assert_finds(arrows.lint(self.root))
 
+        self.write("cli/bad.cc", '#include "librpc/endpoint.h"\n')
         self.write("nic/bad.cc", "\n#include <lauberhorn/server.h>\n"
                                  '#include "librpc/endpoint.h"\n')
         self.write("librpc/server.cc", '#include "nic/engine.h"\n')
@@ -157,7 +160,7 @@ class LintTest(unittest.TestCase):
                    '#include "abi/host/lane.h"\n'
                    "#include <nic/engine.h>\n")
         self.assert_finds(
-            arrows.lint(self.root),
+            arrows.lint(self.root), "cli/bad.cc:1: cli includes librpc/endpoint.h",
             "nic/bad.cc:2: nic includes lauberhorn/server.h",
             "nic/bad.cc:3: nic includes librpc/endpoint.h",
             "librpc/server.cc:1: librpc includes nic/engine.h",

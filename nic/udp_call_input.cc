@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 #include "nic/packet.h"
 #include "nic/packet_info.h"
@@ -28,8 +29,10 @@ class CallInput final : public UdpInput {
   }
 
   absl::Span<const Datagram> Receive() override {
+    if (std::exchange(rest_, false)) return {};
     const std::size_t count = expect_more_ ? ReceiveMany() : ReceiveOne();
     expect_more_ = count > 0;
+    rest_ = count > 0 && count < Wire::kBatch;
     for (std::size_t at = 0; at < count; ++at) {
       const Slot& slot = slots_[at];
       batch_[at] = {{slot.bytes, headers_[at].msg_len},
@@ -98,6 +101,7 @@ class CallInput final : public UdpInput {
   const int socket_;
   UdpErrors* const errors_;
   bool expect_more_ = false;
+  bool rest_ = false;  // the next look is left out
   std::uint64_t system_calls_ = 0;
   Datagram batch_[Wire::kBatch];
   mmsghdr headers_[Wire::kBatch];  // of each of slots_

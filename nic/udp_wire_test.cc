@@ -251,6 +251,22 @@ TEST_P(LoopbackTest, AnEmptyPacketIsOneToo) {
   }
 }
 
+TEST(UdpWireTest, AfterAPacketOneLookIsLeftOut) {
+  const auto wire = UdpWire::Bind(LoopbackV4(), UdpWire::Input::kSystemCalls);
+  ASSERT_TRUE(wire.ok()) << wire.status();
+  SendRaw((*wire)->local(), "first");
+  SendRaw((*wire)->local(), "second");
+  ASSERT_TRUE(Readable(**wire));
+  ASSERT_EQ((*wire)->Receive().size(), 1u);
+  const std::uint64_t calls = (*wire)->system_calls();
+  EXPECT_TRUE((*wire)->Receive().empty());
+  EXPECT_EQ((*wire)->system_calls(), calls);
+  EXPECT_TRUE(Readable(**wire)) << "who sleeps now would never hear of it";
+  EXPECT_EQ((*wire)->Receive().size(), 1u);
+  EXPECT_TRUE((*wire)->Receive().empty());
+  EXPECT_FALSE(Readable(**wire));
+}
+
 TEST_P(LoopbackTest, CarriesMoreThanABatchInOrder) {
   const auto server = Bind();
   const auto client = Bind();

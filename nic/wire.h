@@ -40,8 +40,8 @@ class Wire {
   virtual ~Wire() = default;
 
   // What came, at most one batch; empty if nothing is there. Who wants to sleep
-  // until something comes first asks until nothing is there. An empty packet is
-  // an element without bytes.
+  // until something comes first asks until nothing is there; what it does not
+  // tell of then ends that sleep. An empty packet is an element without bytes.
   virtual absl::Span<const Datagram> Receive() = 0;
 
   // Sends a packet of at most LH_PACKET_MAX bytes; a larger one is lost. May

@@ -93,8 +93,7 @@ absl::Span<const nic::Datagram> CallWire::Receive() {
 
 void CallWire::Send(const nic::Address&, absl::Span<const std::uint8_t> bytes) {
   if (is_open()) return OnReply(bytes);
-  const absl::optional<nic::Packet> packet =
-      nic::ParsePacket(bytes, checksum());
+  const std::optional<nic::Packet> packet = nic::ParsePacket(bytes, checksum());
   if (!packet.has_value()) Fatal("malformed packet");
   const absl::optional<lh_open> open = nic::ParseOpen(*packet);
   if (!open.has_value()) Fatal("no answer to HELLO or OPEN");
@@ -106,23 +105,37 @@ void CallWire::Send(const nic::Address&, absl::Span<const std::uint8_t> bytes) {
   replied_ = released_;
 }
 
-// No checksum here: the client's work is not what is measured.
+// No checksum here: the client's work is not what is measured. Nor is the
+// header copied: it was written field by field just now, and to read it in
+// larger pieces would wait for that.
 void CallWire::OnReply(absl::Span<const std::uint8_t> packet) {
-  lh_packet header;
-  if (packet.size() < sizeof(header)) Fatal("no header");
-  std::memcpy(&header, packet.data(), sizeof(header));
+  if (packet.size() < sizeof(lh_packet)) Fatal("no header");
+  const auto field = [&](std::size_t offset, auto* value) {
+    std::memcpy(value, packet.data() + offset, sizeof(*value));
+  };
+  std::uint8_t type;
+  std::uint8_t status;
+  std::uint16_t slot;
+  std::uint32_t sequence;
+  static_assert(sizeof(lh_packet::type) == sizeof(type) &&
+                sizeof(lh_packet::status) == sizeof(status) &&
+                sizeof(lh_packet::slot) == sizeof(slot) &&
+                sizeof(lh_packet::sequence) == sizeof(sequence));
+  field(offsetof(lh_packet, type), &type);
+  field(offsetof(lh_packet, status), &status);
+  field(offsetof(lh_packet, slot), &slot);
+  field(offsetof(lh_packet, sequence), &sequence);
   // The server shuts down, or grants slots.
-  if (header.type == LH_PACKET_CLOSE || header.type == LH_PACKET_ACCEPTED) {
-    return;
-  }
+  if (type == LH_PACKET_CLOSE || type == LH_PACKET_ACCEPTED) return;
   if (replied_ == received_) Fatal("a packet that nobody asked for");
-  if (header.type != LH_PACKET_REPLY || header.status != 0) Fatal("no reply");
-  if (header.slot >= nic::kSessionSlots) Fatal("a slot that was not used");
-  const Packet& call = packets_[in_slot_[header.slot]];
-  if (header.sequence != call.sequence) Fatal("the reply to another call");
+  if (type != LH_PACKET_REPLY || status != 0) Fatal("no reply");
+  if (slot >= nic::kSessionSlots) Fatal("a slot that was not used");
+  const Packet& call = packets_[in_slot_[slot]];
+  if (sequence != call.sequence) Fatal("the reply to another call");
   if (packet.size() != call.size ||
-      std::memcmp(packet.data() + sizeof(header), call.bytes + sizeof(header),
-                  call.size - sizeof(header)) != 0) {
+      std::memcmp(packet.data() + sizeof(lh_packet),
+                  call.bytes + sizeof(lh_packet),
+                  call.size - sizeof(lh_packet)) != 0) {
     Fatal("the reply is not the request");
   }
   ++replied_;

@@ -32,7 +32,7 @@ class Server final : private nic::ServerTransport::Handler {
 
   void Poll() {
     for (const nic::Datagram& datagram : wire_.Receive()) {
-      const absl::optional<nic::Packet> packet =
+      const std::optional<nic::Packet> packet =
           nic::ParsePacket(datagram.bytes, wire_.checksum());
       if (packet.has_value()) {
         transport_.OnPacket(*packet, datagram.from, wire_, 0, kNow);

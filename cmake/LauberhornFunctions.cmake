@@ -21,6 +21,12 @@ function(lauberhorn_compile_settings target)
   target_include_directories(${target} PRIVATE ${Lauberhorn_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE lauberhorn_warnings
                                           lauberhorn_sanitizers)
+  # GCC copies few bytes of a size that it does not know by an instruction that
+  # takes 10 ns to start; the C library's functions are faster.
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    target_compile_options(
+      ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-mstringop-strategy=libcall>)
+  endif()
 endfunction()
 
 # Stops at a misspelled keyword instead of dropping what follows it.

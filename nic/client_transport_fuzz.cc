@@ -179,7 +179,7 @@ class Fuzz final : private ClientTransport::Handler {
   void Raw() {
     const absl::Span<const std::uint8_t> bytes =
         input_.Bytes(sizeof(lh_packet) + input_.Below(64));
-    const absl::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
+    const std::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
     if (packet.has_value()) {
       Deliver(packet->header, {.name = packet->name,
                                .meta = packet->meta,
@@ -235,7 +235,7 @@ class Fuzz final : private ClientTransport::Handler {
   void Deliver(const lh_packet& header, const PacketBody& body) {
     std::uint8_t bytes[LH_PACKET_MAX];
     const std::size_t size = SealPacket(header, body, bytes);
-    const absl::optional<Packet> packet = ParsePacket({bytes, size});
+    const std::optional<Packet> packet = ParsePacket({bytes, size});
     if (!packet.has_value()) return;  // a raw header that says nonsense
     // Mostly from whom the client spoke to last.
     const std::uint8_t where = input_.Byte();
@@ -252,7 +252,7 @@ class Fuzz final : private ClientTransport::Handler {
   // At what was sent since the last look.
   void Look() {
     for (const SentPacket& sent : sent_) {
-      const absl::optional<Packet> packet = ParsePacket(sent.bytes);
+      const std::optional<Packet> packet = ParsePacket(sent.bytes);
       Require(packet.has_value(), "what is sent parses");
       spoken_to_ = sent.to;
       switch (packet->header.type) {

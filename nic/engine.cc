@@ -83,7 +83,7 @@ bool Engine::PollWires() {
     for (const Datagram& datagram : wire.Receive()) {
       busy = true;
       counters_.packets_received.Add();
-      const absl::optional<Packet> packet =
+      const std::optional<Packet> packet =
           ParsePacket(datagram.bytes, wire.checksum());
       if (packet.has_value()) {
         counters_.trace.Add(Station::packet_came, 0, packet->header.method,

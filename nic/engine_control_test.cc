@@ -157,7 +157,7 @@ TEST_F(EngineTest, TheNameOfAMethodTravelsOnce) {
   int calls = 0;
   simulation_.network().set_filter([&](const Address&, const Address&,
                                        absl::Span<const std::uint8_t> bytes) {
-    const absl::optional<Packet> packet = ParsePacket(bytes);
+    const std::optional<Packet> packet = ParsePacket(bytes);
     if (packet.has_value() && packet->header.type == LH_PACKET_CALL) {
       ++calls;
       if (packet->name == "/a/B") ++named;

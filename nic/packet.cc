@@ -62,10 +62,10 @@ bool Parse(absl::Span<const std::uint8_t> bytes, Checksum checksum,
 
 }  // namespace
 
-absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
-                                   Checksum checksum) {
+std::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
+                                  Checksum checksum) {
   // One object that is returned, lest it be copied.
-  absl::optional<Packet> result;
+  std::optional<Packet> result;
   if (bytes.size() >= sizeof(lh_packet) && bytes.size() <= LH_PACKET_MAX &&
       !Parse(bytes, checksum, &result.emplace())) {
     result.reset();

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "abi/wire/packet.h"
 #include "absl/strings/string_view.h"
@@ -46,9 +47,10 @@ struct Packet {
 enum class Checksum : bool { kNone, kCrc32c };
 
 // Checks everything that does not need a session: size, magic, version, type,
-// flags, lengths, checksum, status. Nothing if any of it is wrong.
-absl::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
-                                   Checksum checksum = Checksum::kCrc32c);
+// flags, lengths, checksum, status. Nothing if any of it is wrong. The standard
+// optional: absl's clears the room for what it does not have.
+std::optional<Packet> ParsePacket(absl::Span<const std::uint8_t> bytes,
+                                  Checksum checksum = Checksum::kCrc32c);
 
 // The payload of a packet that opens, tests or resets a session.
 absl::optional<lh_open> ParseOpen(const Packet& packet);

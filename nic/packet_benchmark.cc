@@ -44,7 +44,7 @@ void Parse(benchmark::State& state, Checksum checksum) {
       {.payload = {payload, static_cast<std::size_t>(state.range(0))}},
       checksum);
   for (auto _ : state) {
-    const absl::optional<Packet> parsed = ParsePacket(bytes, checksum);
+    const std::optional<Packet> parsed = ParsePacket(bytes, checksum);
     if (!parsed.has_value()) state.SkipWithError("it was refused");
     benchmark::DoNotOptimize(parsed);
   }

@@ -33,8 +33,8 @@ std::size_t Seal(const Packet& packet, std::uint8_t* out) {
 
 void Check(absl::Span<const std::uint8_t> bytes) {
   // A fuzzer finds no checksum: what is right but for that is sealed first.
-  const absl::optional<Packet> unchecked = ParsePacket(bytes, Checksum::kNone);
-  const absl::optional<Packet> checked = ParsePacket(bytes);
+  const std::optional<Packet> unchecked = ParsePacket(bytes, Checksum::kNone);
+  const std::optional<Packet> checked = ParsePacket(bytes);
   Require(!checked.has_value() || unchecked.has_value(),
           "a checksum only refuses");
   if (!unchecked.has_value()) return;
@@ -51,7 +51,7 @@ void Check(absl::Span<const std::uint8_t> bytes) {
                                            bytes.subspan(kAt, kAfter - kAt)),
           "just one checksum is good");
 
-  const absl::optional<Packet> again = ParsePacket({sealed, size});
+  const std::optional<Packet> again = ParsePacket({sealed, size});
   Require(again.has_value(), "what was sealed parses");
   Require(again->name == unchecked->name &&
               SameBytes(again->meta, unchecked->meta) &&

@@ -83,7 +83,7 @@ TEST(PacketTest, RoundTripsEverySize) {
     const Bytes payload = Sequence(size);
     const Bytes bytes = Seal(FullHeader(), payload);
     ASSERT_EQ(bytes.size(), sizeof(lh_packet) + size);
-    const absl::optional<Packet> packet = ParsePacket(bytes);
+    const std::optional<Packet> packet = ParsePacket(bytes);
     ASSERT_TRUE(packet.has_value()) << size;
     EXPECT_TRUE(packet->meta.empty());
     ASSERT_EQ(Bytes(packet->payload.begin(), packet->payload.end()), payload);
@@ -119,7 +119,7 @@ TEST(PacketTest, SplitsMetadataFromPayload) {
         header.meta_length = 4;
         header.payload_length = 6;
       });
-  const absl::optional<Packet> packet = ParsePacket(bytes);
+  const std::optional<Packet> packet = ParsePacket(bytes);
   ASSERT_TRUE(packet.has_value());
   const Bytes all = Sequence(10);
   EXPECT_EQ(Bytes(packet->meta.begin(), packet->meta.end()),
@@ -137,7 +137,7 @@ TEST(PacketTest, CarriesNameMetadataAndPayload) {
       const PacketBody body = {.name = name, .meta = meta, .payload = payload};
       const Bytes bytes = SealBody(body);
       EXPECT_EQ(bytes.size(), sizeof(lh_packet) + body.size());
-      const absl::optional<Packet> packet = ParsePacket(bytes);
+      const std::optional<Packet> packet = ParsePacket(bytes);
       ASSERT_TRUE(packet.has_value()) << length;
       EXPECT_EQ(packet->name, name);
       EXPECT_EQ(Bytes(packet->meta.begin(), packet->meta.end()), meta);
@@ -300,7 +300,7 @@ TEST(PacketTest, SurvivesRandomBytes) {
             packet.size() - sizeof(lh_packet) - header.meta_length);
       });
     }
-    const absl::optional<Packet> result = ParsePacket(packet);
+    const std::optional<Packet> result = ParsePacket(packet);
     if (!result.has_value()) continue;
     ++parsed;
     const PacketBody body = {
@@ -339,7 +339,7 @@ TEST(PacketTest, MemoryNeedsNoChecksum) {
   header.type = LH_PACKET_CALL;
   const std::size_t size =
       SealPacket(header, {.payload = payload}, bytes, Checksum::kNone);
-  const absl::optional<Packet> packet =
+  const std::optional<Packet> packet =
       ParsePacket({bytes, size}, Checksum::kNone);
   ASSERT_TRUE(packet.has_value());
   EXPECT_EQ(packet->header.checksum, 0u);

@@ -151,7 +151,7 @@ class Fuzz final : private ServerTransport::Handler {
   void Raw() {
     const absl::Span<const std::uint8_t> bytes =
         input_.Bytes(sizeof(lh_packet) + input_.Below(64));
-    const absl::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
+    const std::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
     if (packet.has_value()) {
       Deliver(packet->header, {.name = packet->name,
                                .meta = packet->meta,
@@ -203,7 +203,7 @@ class Fuzz final : private ServerTransport::Handler {
   void Deliver(const lh_packet& header, const PacketBody& body) {
     std::uint8_t bytes[LH_PACKET_MAX];
     const std::size_t size = SealPacket(header, body, bytes);
-    const absl::optional<Packet> packet = ParsePacket({bytes, size});
+    const std::optional<Packet> packet = ParsePacket({bytes, size});
     if (!packet.has_value()) return;  // a raw header that says nonsense
     const std::uint8_t where = input_.Byte();
     const Address from =
@@ -226,7 +226,7 @@ class Fuzz final : private ServerTransport::Handler {
   // At what was sent since the last look.
   void Look() {
     for (const SentPacket& sent : sent_) {
-      const absl::optional<Packet> packet = ParsePacket(sent.bytes);
+      const std::optional<Packet> packet = ParsePacket(sent.bytes);
       Require(packet.has_value(), "what is sent parses");
       const lh_packet& header = packet->header;
       switch (header.type) {

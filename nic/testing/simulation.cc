@@ -25,7 +25,7 @@ const char* TypeName(std::uint8_t type) {
 }
 
 std::string Describe(absl::Span<const std::uint8_t> bytes) {
-  const absl::optional<Packet> packet = ParsePacket(bytes);
+  const std::optional<Packet> packet = ParsePacket(bytes);
   if (!packet.has_value()) return "a malformed packet";
   const lh_packet& header = packet->header;
   return absl::StrCat(TypeName(header.type), " slot ", header.slot,

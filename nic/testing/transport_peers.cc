@@ -26,7 +26,7 @@ void Drain(Wire& wire, Counters& counters, Handle handle) {
   for (auto batch = wire.Receive(); !batch.empty(); batch = wire.Receive()) {
     for (const Datagram& datagram : batch) {
       counters.packets_received.Add();
-      const absl::optional<Packet> packet = ParsePacket(datagram.bytes);
+      const std::optional<Packet> packet = ParsePacket(datagram.bytes);
       if (packet.has_value()) {
         handle(*packet, datagram.from);
       } else {

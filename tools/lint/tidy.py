@@ -17,13 +17,26 @@ import sys
 import common
 
 
-def sources(root, build):
-    """The sources of the tree that the build compiles, relative to the root."""
-    database = root / build / "compile_commands.json"
-    if not database.exists():
-        sys.exit(f"tidy: {database} is missing; run `make build` first")
-    compiled = {os.path.relpath(entry["file"], root)
-                for entry in json.loads(database.read_text())}
+# Options of GCC that stop clang.
+GCC_ONLY = re.compile(r" -mstringop-strategy=\S+")
+
+
+def database(root, build):
+    """The commands of the build as clang takes them, and the folder, below the
+    build's, that has them as a file."""
+    built = root / build / "compile_commands.json"
+    if not built.exists():
+        sys.exit(f"tidy: {built} is missing; run `make build` first")
+    text = GCC_ONLY.sub("", built.read_text())
+    folder = root / build / "tidy"
+    folder.mkdir(exist_ok=True)
+    (folder / built.name).write_text(text)
+    return json.loads(text), folder
+
+
+def sources(root, entries):
+    """The sources of the tree that are compiled, relative to the root."""
+    compiled = {os.path.relpath(entry["file"], root) for entry in entries}
     return [name for name in common.c_files(root) if name in compiled]
 
 
@@ -50,13 +63,14 @@ def main():
                         help="only sources that these files touch")
     options = parser.parse_args()
 
-    names = sources(options.root, options.build)
+    entries, folder = database(options.root, options.build)
+    names = sources(options.root, entries)
     if options.changed:
         names = list(touching(options.root, names, set(options.changed)))
         if not names:
             print("no source includes what changed")
             return
-    commands = [(name, ["clang-tidy", "--quiet", "-p", options.build,
+    commands = [(name, ["clang-tidy", "--quiet", "-p", str(folder),
                         "--extra-arg=-Wno-unknown-warning-option",
                         "--extra-arg=-Wno-unused-private-field", name])
                 for name in names]

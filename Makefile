@@ -41,7 +41,7 @@ check-changed: ## what the changes since the merge base can break
 	@cd $(ROOT) && tools/deps full
 	@cd $(ROOT) && tools/check --mode changed --jobs $(JOBS)
 
-model: ## the channel model and the test of the real header
+model: ## the models of the protocols and the test of the real header
 	@cd $(ROOT) && tools/deps model
 	@cd $(ROOT) && tools/model --jobs $(JOBS)
 

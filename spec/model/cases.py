@@ -36,6 +36,8 @@ CORRECT = [
     ("sessions", "FAULTS=1 TRIES=3", "three transmissions"),
     ("sessions", "FAULTS=1 LASTING=0", "a handler that lasts until it is told"),
     ("sessions", "FAULTS=3 CALLS=1", "one call, any three faults"),
+    ("dispatch_run", "FAULTS=1", "a call for each process, any fault"),
+    ("dispatch_run", "FAULTS=0 OTHERS=0", "two calls for one process, staging"),
 ]
 
 CORRECT_LARGE = [
@@ -63,7 +65,12 @@ CORRECT_LARGE = [
     ("sessions", "FAULTS=1 SESSIONS=3 TOKENS=3 OPENINGS=2", "three sessions"),
     ("sessions", "FAULTS=2 LASTING=0", "a handler that lasts until it is told"),
     ("sessions", "FAULTS=5 CALLS=1", "one call, any five faults"),
+    ("dispatch_run", "FAULTS=1 OTHERS=0", "two calls for one process, any fault"),
+    ("dispatch_run", "FAULTS=0 CALLS=3", "three calls"),
 ]
+
+# Whose correct configurations are large enough for gcc to be worth its time.
+OPTIMIZED = {"dispatch_run"}
 
 # (mutant, model, defines, the properties that it may break)
 MUTANTS = [
@@ -151,7 +158,32 @@ MUTANTS = [
     ("NO_PROBE", "sessions", "", "EVERY_RUN_ENDS"),
     ("SILENCE_UNHEARD", "sessions", "LASTING=0", "EVERY_RUN_ENDS"),
     ("DROPPED_NOT_TOLD", "sessions", "LASTING=0", "EVERY_RUN_ENDS"),
+    ("PARK_WITHOUT_RECHECK", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("EARLY_RUN_REFUSED", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("RUN_LOST_ON_LEAVING", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("MODE_READ_BEFORE_RUN", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("REFUSED_NOT_TAKEN_BACK", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("NO_T_RUN", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("FULL_KEPT_AT_SWITCH_OUT", "dispatch_run", "", "NOTHING_STRANDED"),
+    ("STAGED_KEPT_AT_SWITCH_OUT", "dispatch_run", "OTHERS=0 LASTING=0",
+     "NOTHING_STRANDED"),
+    ("DEPARTED_NOT_COLLECTED", "dispatch_run", "", "NOTHING_STRANDED EVERY_RUN_ENDS"),
+    ("WAKE_ONLY_IF_PARKED", "dispatch_run", "", "WORK_CONSERVED"),
+    ("SLOW_PROCESS", "dispatch_run", "", "WORK_CONSERVED"),
+    ("SLOW_FOR_EVER", "dispatch_run", "", "WORK_CONSERVED"),
+    ("RUN_WITHOUT_LOOK", "dispatch_run", "", "EVERY_RUN_ENDS"),
+    ("RUN_WITHOUT_COLLECT", "dispatch_run", "OTHERS=0", "EVERY_RUN_ENDS"),
+    ("SWITCH_OUT_ENDS_WAKE", "dispatch_run", "", "EVERY_RUN_ENDS"),
+    ("LEFT_BEFORE_IT_CAME", "dispatch_run", "", "EVERY_RUN_ENDS"),
 ]
+
+# Mutants that break EVERY_RUN_ENDS by a run that goes on for ever.
+LIVELOCKS = {
+    "RUN_WITHOUT_LOOK",
+    "RUN_WITHOUT_COLLECT",
+    "SWITCH_OUT_ENDS_WAKE",
+    "LEFT_BEFORE_IT_CAME",
+}
 
 # (property, situation, model, defines)
 WITNESSES = [
@@ -237,6 +269,28 @@ WITNESSES = [
     ("EVERY_RUN_ENDS", "PROBE_ANSWERED", "sessions", ""),
     ("EVERY_RUN_ENDS", "SILENT_CLIENT", "sessions", "LASTING=0"),
     ("EVERY_RUN_ENDS", "OPENED_AGAIN", "sessions", ""),
+    ("NOTHING_STRANDED", "RUN_REMEMBERED", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "RUN_BEFORE_SLEEP", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "RUN_ON_LEAVING", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "RUN_OFFLINE", "dispatch_run", "OTHERS=0"),
+    ("NOTHING_STRANDED", "RUN_AFTER_OFFLINE", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "RUN_DEAD", "dispatch_run", "OTHERS=0"),
+    ("NOTHING_STRANDED", "RECHECK_FOUND_MESSAGE", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "LEFT_WITH_FULL", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "LEFT_WITH_STAGED", "dispatch_run", "OTHERS=0"),
+    ("NOTHING_STRANDED", "LEFT_WITH_REPLY", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "TAKEN_BACK_LATE", "dispatch_run", ""),
+    ("NOTHING_STRANDED", "HELD_AT_REST", "dispatch_run", ""),
+    ("WORK_CONSERVED", "ANSWERED_AT_REST", "dispatch_run", ""),
+    ("WORK_CONSERVED", "SLOW_SEEN_AGAIN", "dispatch_run", ""),
+    ("WORK_CONSERVED", "ASLEEP_UNPARKED", "dispatch_run", ""),
+    ("WORK_CONSERVED", "WAITER_PREEMPTED", "dispatch_run", ""),
+    ("RUN_AT_MOST_ONCE", "STAGED_FOR_NEXT", "dispatch_run", "OTHERS=0 FAULTS=0"),
+    ("RUN_AT_MOST_ONCE", "DIED_WITH_FULL", "dispatch_run", ""),
+    ("ANSWERED_ONCE", "DIED_IN_HANDLER", "dispatch_run", ""),
+    ("EVERY_RUN_ENDS", "LEFT_WITH_WAKE", "dispatch_run", ""),
+    ("EVERY_RUN_ENDS", "LEFT_AND_CAME", "dispatch_run", ""),
+    ("EVERY_RUN_ENDS", "NOBODY_LEFT", "dispatch_run", ""),
 ]
 
 # Where each edge of spec/channel.table is taken (EDGE_LEAVES_ITS_STATES).

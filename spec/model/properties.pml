@@ -33,6 +33,8 @@
 #define ENDED_ONCE 16 /* no call ends twice for its caller */
 #define REFUSED_NEVER_RAN 17 /* a call that is answered BUSY was not started */
 #define WAITED_FOR_IS_KEPT 18 /* what runs is ended only if nobody waits for it */
+#define NOTHING_STRANDED 19 /* at rest nothing lies at a thread that does not run */
+#define WORK_CONSERVED 20 /* no call waits while a CPU and a thread for it are free */
 
 #define MUST(property, condition) assert((condition) && 100 + property)
 

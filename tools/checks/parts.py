@@ -85,7 +85,7 @@ PARTS = (
          "also with a container's system calls, a program by pkg-config",
          MODES, 2.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}"),)),
-    Part("model", "the models of the channel with their mutants, and the real "
+    Part("model", "the protocols' models with their mutants, and the real "
          "header in all interleavings",
          MODES, 2.0, HOUSE + ("spec/", "abi/", "tools/model"),
          (run("tools/model", "--jobs", "{jobs}"),)),

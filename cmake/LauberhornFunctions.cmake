@@ -21,6 +21,12 @@ function(lauberhorn_compile_settings target)
   target_include_directories(${target} PRIVATE ${Lauberhorn_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE lauberhorn_warnings
                                           lauberhorn_sanitizers)
+  if(LAUBERHORN_EDGE_LOG AND NOT target STREQUAL abi_edge_log)
+    target_compile_options(
+      ${target}
+      PRIVATE "SHELL:-include ${Lauberhorn_SOURCE_DIR}/abi/host/testing/edge_log.h")
+    target_link_libraries(${target} PRIVATE abi_edge_log)
+  endif()
   # GCC copies few bytes of a size that it does not know by an instruction that
   # takes 10 ns to start; the C library's functions are faster.
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
@@ -92,6 +98,9 @@ function(lauberhorn_installed_library)
     ${ARG_NAME}
     PUBLIC ${ARG_DEPS}
     PRIVATE $<BUILD_INTERFACE:lauberhorn_sanitizers>)
+  if(LAUBERHORN_EDGE_LOG)
+    target_link_libraries(${ARG_NAME} PUBLIC abi_edge_log)
+  endif()
   set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_LIBRARY ${ARG_NAME})
   set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_DEPS ${ARG_DEPS})
   set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_TARGETS ${ARG_NAME})

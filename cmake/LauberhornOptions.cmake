@@ -20,6 +20,9 @@ set(LAUBERHORN_SANITIZE
     CACHE STRING "Sanitizers: 'address,undefined', 'thread', the first with \
 'fuzzer-no-link', or nothing")
 
+option(LAUBERHORN_EDGE_LOG "Log every edge of every channel (make conformance)"
+       OFF)
+
 if(PROJECT_IS_TOP_LEVEL)
   if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE

@@ -108,6 +108,12 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
   info_->processes = plan.process;
   info_->process_count = 1;
   info_->clock_mult = 1;  // device time is CLOCK_MONOTONIC
+  for (std::uint32_t number = 0; number < channels(); ++number) {
+    LH_ON_LANE(LH_LANE_OUT, OutLane(number).lines, sizeof(lh_line),
+               options.slots);
+    LH_ON_LANE(LH_LANE_IN, InLane(number).lines, sizeof(lh_line),
+               options.slots);
+  }
   lh_store_release(&info_->status, LH_STATUS_DOWN);
   lh_store_release(&info_->magic, LH_MAGIC);
 }

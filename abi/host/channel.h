@@ -58,6 +58,14 @@ struct lh_lane {
 	__u32 held;
 };
 
+/*
+ * Who lays out a lane, all of its words zero, says so: a log of edges wants to
+ * know which memory is a slot of what. Empty unless the includer defines it.
+ */
+#ifndef LH_ON_LANE
+#define LH_ON_LANE(direction, lines, stride, slots) ((void)0)
+#endif
+
 static inline struct lh_line *lh_lane_line(const struct lh_lane *lane,
 					   __u32 slot)
 {

@@ -80,6 +80,7 @@ class Survivor
 		: memory_(memory), out_(ViewOf(memory, LH_LANE_OUT, slots)),
 		  in_(ViewOf(memory, LH_LANE_IN, slots)), random_(slots)
 	{
+		Announce(memory, slots);
 		memory->watched = 1;
 	}
 

@@ -301,6 +301,7 @@ TEST_P(ChannelStressTest, EveryMessageComesOnceAndInOrder)
 {
 	auto world = std::make_unique<World>();
 	world->slots = static_cast<__u32>(std::get<0>(GetParam()));
+	Announce(&world->memory, world->slots);
 	world->asymmetric = std::get<1>(GetParam());
 	world->memory.watched = 1;
 	if (world->asymmetric &&

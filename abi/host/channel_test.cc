@@ -50,6 +50,8 @@ class ChannelTest : public ::testing::TestWithParam<__u32>
 		const __u32 slots = GetParam();
 		channel_.out = View(out_, slots);
 		channel_.in = View(in_, slots);
+		LH_ON_LANE(LH_LANE_OUT, out_, sizeof(lh_line), slots);
+		LH_ON_LANE(LH_LANE_IN, in_, sizeof(lh_line), slots);
 		nic_out_ = channel_.out;
 		nic_in_ = channel_.in;
 		channel_.bell = { &watched_, &asleep_,	&backlog_,

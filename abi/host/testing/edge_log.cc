@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
+/* SPDX-FileCopyrightText: The Lauberhorn authors */
+#include "edge_log.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+namespace {
+
+// Sparse: a file takes what is written. 24 bytes each.
+constexpr uint64_t kPlaces = uint64_t{1} << 26;
+
+struct Log {
+  lh_edge_log_head head;
+  lh_edge_log_record records[kPlaces];
+};
+
+Log* g_log;
+pid_t g_owner;
+
+void Close() {
+  // Not a child of fork() that calls exit().
+  if (getpid() == g_owner)
+    __atomic_store_n(&g_log->head.ended, 1, __ATOMIC_RELEASE);
+}
+
+// Ends the program if there is to be a log and cannot be: a check of no edges
+// would find nothing.
+Log* Open() {
+  const char* folder = getenv("LAUBERHORN_EDGE_LOG");
+  if (folder == nullptr || *folder == 0) return nullptr;
+  g_owner = getpid();
+  char path[4096];
+  snprintf(path, sizeof(path), "%s/%s.%d", folder,
+           program_invocation_short_name, static_cast<int>(g_owner));
+  const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  void* memory = MAP_FAILED;
+  if (file >= 0 && ftruncate(file, sizeof(Log)) == 0)
+    memory = mmap(nullptr, sizeof(Log), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_NORESERVE, file, 0);
+  if (memory == MAP_FAILED) {
+    perror(path);
+    abort();
+  }
+  close(file);
+  g_log = static_cast<Log*>(memory);
+  g_log->head.places = kPlaces;
+  g_log->head.magic = LH_EDGE_LOG_MAGIC;
+  atexit(&Close);
+  return g_log;
+}
+
+void Write(uint64_t kind, const void* address, __u64 old, __u64 value) {
+  static Log* const log = Open();
+  if (log == nullptr) return;
+  const uint64_t place =
+      __atomic_fetch_add(&log->head.next, 1, __ATOMIC_SEQ_CST);
+  if (place >= kPlaces) return;
+  lh_edge_log_record& record = log->records[place];
+  record.old = old;
+  record.value = value;
+  const uint64_t what = kind << 56 | reinterpret_cast<uintptr_t>(address);
+  __atomic_store_n(&record.what, what, __ATOMIC_RELEASE);
+}
+
+}  // namespace
+
+void lh_log_edge(int edge, const void* address, __u64 old, __u64 value) {
+  Write(static_cast<uint64_t>(edge) + 1, address, old, value);
+}
+
+void lh_log_lane(int direction, const void* lines, __u32 stride, __u32 slots) {
+  Write(LH_EDGE_LOG_LANE, lines, static_cast<__u64>(direction) << 32 | slots,
+        stride);
+}

@@ -72,6 +72,7 @@ struct Totals {
   // One more, for a name that there is not.
   std::uint64_t counts[kCounters + 1] = {};
   std::uint64_t statuses[CallOracle::kStatuses] = {};
+  CallOracle::Broken broken;
   std::uint64_t calls = 0;
   std::uint64_t crashes = 0;
 };
@@ -296,6 +297,9 @@ bool Run::Do(Totals* totals) {
   for (std::size_t status = 0; status < CallOracle::kStatuses; ++status) {
     totals->statuses[status] += oracle_.statuses()[status];
   }
+  totals->broken.lost += oracle_.broken().lost;
+  totals->broken.duplicated += oracle_.broken().duplicated;
+  totals->broken.wrong_bytes += oracle_.broken().wrong_bytes;
   totals->calls += oracle_.started();
   return complaints().empty();
 }
@@ -311,6 +315,8 @@ fails if a call is lost, run twice, or answered wrongly.
   --seed=N     this one only
   --trace      says what happens, one line each
   --counters   says at the end how often everything happened
+  --figures    says at the end how often what must not be was, as `make figures`
+               reads it
 )";
 
 struct Options {
@@ -320,6 +326,7 @@ struct Options {
   std::uint64_t shards = 1;
   bool trace = false;
   bool counters = false;
+  bool figures = false;
 };
 
 // Whether the words are options.
@@ -338,6 +345,8 @@ bool Parse(int count, char** words, Options* options) {
       options->trace = true;
     } else if (word == "--counters") {
       options->counters = true;
+    } else if (word == "--figures") {
+      options->figures = true;
     } else if (number("--seed=", &options->first)) {
       options->seeds = 1;
     } else if (const std::size_t slash = word.find('/');
@@ -425,6 +434,13 @@ void Print(const Totals& totals) {
   }
 }
 
+void PrintFigures(std::uint64_t runs, const CallOracle::Broken& broken) {
+  std::cout << "FIGURE sim_seeds_run " << runs << " runs\n"
+            << "FIGURE sim_lost " << broken.lost << " calls\n"
+            << "FIGURE sim_duplicated " << broken.duplicated << " calls\n"
+            << "FIGURE sim_wrong_bytes " << broken.wrong_bytes << " messages\n";
+}
+
 int Main(int count, char** words) {
   Options options;
   if (count == 2 && std::strcmp(words[1], "--help") == 0) {
@@ -452,6 +468,7 @@ int Main(int count, char** words) {
     }
   }
   if (options.counters) Print(totals);
+  if (options.figures) PrintFigures(runs, totals.broken);
   if (runs >= kRunsThatShowAll && failed == 0 && !AllHappened(totals)) {
     failed = 1;
   }

@@ -74,6 +74,7 @@ CallOracle::Call* CallOracle::Find(absl::string_view request) {
       return &calls_[id];
     }
   }
+  ++broken_.wrong_bytes;
   Complain(
       absl::StrCat("a request of ", request.size(), " bytes that nobody sent"));
   return nullptr;
@@ -82,7 +83,10 @@ CallOracle::Call* CallOracle::Find(absl::string_view request) {
 CallOracle::Call* CallOracle::Run(absl::string_view request) {
   Call* const call = Find(request);
   if (call == nullptr) return nullptr;
-  if (++call->runs > 1) Complain(*call, "ran twice");
+  if (++call->runs > 1) {
+    ++broken_.duplicated;
+    Complain(*call, "ran twice");
+  }
   if (!call->plan.known_method) Complain(*call, "ran without a method");
   return call;
 }
@@ -97,7 +101,10 @@ void CallOracle::Answer(Call& call, std::uint64_t status,
 
 void CallOracle::End(Call& call, std::uint64_t status, absl::string_view text,
                      Nanos now) {
-  if (++call.ends > 1) return Complain(call, "ended twice");
+  if (++call.ends > 1) {
+    ++broken_.duplicated;
+    return Complain(call, "ended twice");
+  }
   --open_;
   if (status >= kStatuses) return Complain(call, "ended with no status");
   ++statuses_[status];
@@ -137,6 +144,7 @@ void CallOracle::Finish() {
   for (const Call& call : calls_) {
     if (call.caller_died) continue;
     if (call.ends == 0) {
+      ++broken_.lost;
       Complain(call, "never ended");
     } else {
       Check(call);
@@ -176,6 +184,7 @@ void CallOracle::Check(const Call& call) {
     case absl::StatusCode::kUnavailable:
       break;
     default:
+      ++broken_.wrong_bytes;
       Complain(call, "has an answer that its handler did not give");
   }
 }

@@ -75,6 +75,15 @@ class CallOracle {
   };
   static constexpr std::size_t kStatuses = 17;
 
+  // How often what matters most was not as it must be; each time is a
+  // complaint, too.
+  struct Broken {
+    std::uint64_t lost = 0;         // calls that never ended
+    std::uint64_t duplicated = 0;   // calls that ran again, or ended again
+    std::uint64_t wrong_bytes = 0;  // requests that nobody sent, answers that
+                                    // no handler gave
+  };
+
   // `longest` is what a call without a deadline may take.
   explicit CallOracle(Nanos longest) : longest_(longest) {}
 
@@ -111,6 +120,7 @@ class CallOracle {
     return statuses_;
   }
   const std::vector<std::string>& complaints() const { return complaints_; }
+  const Broken& broken() const { return broken_; }
 
  private:
   void Check(const Call& call);
@@ -121,6 +131,7 @@ class CallOracle {
   std::size_t open_ = 0;
   std::array<std::uint64_t, kStatuses> statuses_ = {};
   std::vector<std::string> complaints_;
+  Broken broken_;
 };
 
 }  // namespace lauberhorn::nic::testing

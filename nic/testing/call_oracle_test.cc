@@ -52,6 +52,14 @@ class CallOracleTest : public ::testing::Test {
     return oracle_.complaints();
   }
 
+  // What was lost, duplicated and of wrong bytes.
+  void ExpectBroken(std::uint64_t lost, std::uint64_t duplicated,
+                    std::uint64_t wrong_bytes) const {
+    EXPECT_EQ(oracle_.broken().lost, lost);
+    EXPECT_EQ(oracle_.broken().duplicated, duplicated);
+    EXPECT_EQ(oracle_.broken().wrong_bytes, wrong_bytes);
+  }
+
   CallOracle oracle_{kLongest};
 };
 
@@ -75,6 +83,7 @@ TEST_F(CallOracleTest, AcceptsWhatMayBe) {
   oracle_.CallerDied(0);
   EXPECT_EQ(oracle_.open(), 0u);
   EXPECT_THAT(Complaints(), IsEmpty());
+  ExpectBroken(0, 0, 0);
 }
 
 TEST_F(CallOracleTest, ACallRunsOnce) {
@@ -83,6 +92,7 @@ TEST_F(CallOracleTest, ACallRunsOnce) {
   RunAndAnswer(call);
   EndOk(call);
   EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("ran twice")));
+  ExpectBroken(0, 1, 0);
 }
 
 TEST_F(CallOracleTest, ACallEndsOnce) {
@@ -91,16 +101,19 @@ TEST_F(CallOracleTest, ACallEndsOnce) {
   EndOk(call);
   EndOk(call);
   EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("ended twice")));
+  ExpectBroken(0, 1, 0);
 }
 
 TEST_F(CallOracleTest, ACallEnds) {
   RunAndAnswer(Start());
   EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("never ended")));
+  ExpectBroken(1, 0, 0);
 }
 
 TEST_F(CallOracleTest, OkMeansThatItRan) {
   EndOk(Start());
   EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("did not give")));
+  ExpectBroken(0, 0, 1);
 }
 
 TEST_F(CallOracleTest, TheAnswerIsTheHandlers) {
@@ -117,6 +130,7 @@ TEST_F(CallOracleTest, EveryByteOfTheRequestCounts) {
   EXPECT_EQ(oracle_.Run("short"), nullptr);
   EXPECT_THAT(oracle_.complaints(),
               ElementsAre(HasSubstr("nobody sent"), HasSubstr("nobody sent")));
+  ExpectBroken(0, 0, 2);
 }
 
 TEST_F(CallOracleTest, AnErrorThatSaysThatItDidNotRunIsTrue) {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Lauberhorn authors
+//
+// This library: one server, and clients that block in each call or that have
+// many under way over one queue.
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <utility>
 
@@ -8,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "bench/echo_peers.h"
 #include "echo.pb.h"
+#include "lauberhorn/call_queue.h"
 #include "lauberhorn/client.h"
 #include "lauberhorn/method.h"
 #include "lauberhorn/server.h"
@@ -39,6 +45,18 @@ int Failed(const absl::Status& status) {
   return 1;
 }
 
+CallOptions InTime() {
+  CallOptions options;
+  options.deadline = absl::Now() + absl::Seconds(10);
+  return options;
+}
+
+bool IsReply(const Message& message, absl::Span<const std::uint8_t> bytes) {
+  ::bench::EchoMessage reply;
+  return reply.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+         message.Is(reply);
+}
+
 class LauberhornClient final : public BlockingEchoClient {
  public:
   LauberhornClient(std::shared_ptr<Client> client, const Message& message)
@@ -50,17 +68,9 @@ class LauberhornClient final : public BlockingEchoClient {
     UnaryCall call(*client_, kName, kMethods[0].id);
     std::uint8_t* const to = call.ReserveRequest(request.ByteSizeLong());
     if (to != nullptr) request.SerializeWithCachedSizesToArray(to);
-    CallOptions options;
-    options.deadline = absl::Now() + absl::Seconds(10);
-    absl::Status status = call.Run(options);
+    absl::Status status = call.Run(InTime());
     if (!status.ok()) return status;
-    ::bench::EchoMessage reply;
-    if (!reply.ParseFromArray(call.reply().data(),
-                              static_cast<int>(call.reply().size())) ||
-        !message_.Is(reply)) {
-      return WrongReply();
-    }
-    return absl::OkStatus();
+    return IsReply(message_, call.reply()) ? absl::OkStatus() : WrongReply();
   }
 
  private:
@@ -68,9 +78,49 @@ class LauberhornClient final : public BlockingEchoClient {
   const Message& message_;
 };
 
+// A call's number is its tag.
+class LauberhornQueueClient final : public EchoClient {
+ public:
+  LauberhornQueueClient(std::shared_ptr<Client> client,
+                        std::unique_ptr<CallQueue> queue,
+                        const Message& message)
+      : client_(std::move(client)),
+        queue_(std::move(queue)),
+        message_(message) {}
+
+  absl::Status Start(std::size_t number) override {
+    ::bench::EchoMessage request;
+    message_.Fill(&request);
+    std::uint8_t bytes[Message::kMostBytes];
+    const std::size_t size = request.ByteSizeLong();
+    request.SerializeWithCachedSizesToArray(bytes);
+    return queue_
+        ->Start(*client_, {kName, kMethods[0].id, {bytes, size}, {}}, InTime(),
+                reinterpret_cast<void*>(number))
+        .status();
+  }
+
+  absl::StatusOr<std::size_t> Finish() override {
+    Completion done;
+    if (!queue_->Next(&done)) return absl::InternalError("no calls");
+    absl::Status status = done.status();
+    if (!status.ok()) return status;
+    if (!IsReply(message_, done.reply())) return WrongReply();
+    return reinterpret_cast<std::size_t>(done.tag());
+  }
+
+ private:
+  const std::shared_ptr<Client> client_;
+  const std::unique_ptr<CallQueue> queue_;
+  const Message& message_;
+};
+
+enum class Calls : std::uint8_t { kBlocking, kQueued };
+
 class LauberhornPeer final : public Peer {
  public:
-  explicit LauberhornPeer(const Message& message) : message_(message) {}
+  LauberhornPeer(Calls calls, const Message& message)
+      : calls_(calls), message_(message) {}
 
   int Serve(const ForkedServer::UntilStopped& until_stopped) override {
     const auto runtime = Runtime::Default();
@@ -91,17 +141,28 @@ class LauberhornPeer final : public Peer {
     if (!runtime.ok()) return runtime.status();
     auto client = Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
     if (!client.ok()) return client.status();
-    return std::make_unique<LauberhornClient>(*std::move(client), message_);
+    if (calls_ == Calls::kBlocking) {
+      return std::make_unique<LauberhornClient>(*std::move(client), message_);
+    }
+    auto queue = CallQueue::Create(*runtime);
+    if (!queue.ok()) return queue.status();
+    return std::make_unique<LauberhornQueueClient>(*std::move(client),
+                                                   *std::move(queue), message_);
   }
 
  private:
+  const Calls calls_;
   const Message message_;
 };
 
 }  // namespace
 
 std::unique_ptr<Peer> MakeLauberhorn(const Message& message) {
-  return std::make_unique<LauberhornPeer>(message);
+  return std::make_unique<LauberhornPeer>(Calls::kBlocking, message);
+}
+
+std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message) {
+  return std::make_unique<LauberhornPeer>(Calls::kQueued, message);
 }
 
 }  // namespace lauberhorn::bench

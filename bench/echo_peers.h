@@ -88,8 +88,10 @@ struct PeerKind {
 absl::Span<const PeerKind> Peers();
 
 // This library with default options, through its native API: its
-// gRPC-compatible one has the names of gRPC's, which is linked here too.
+// gRPC-compatible one has the names of gRPC's, which is linked here too. Calls
+// that block, and calls of a queue.
 std::unique_ptr<Peer> MakeLauberhorn(const Message& message);
+std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message);
 
 // Datagrams and nothing else: recvmsg() and sendmsg() that block.
 std::unique_ptr<Peer> MakeUdp(const Message& message);

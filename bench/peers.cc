@@ -16,6 +16,7 @@ constexpr PeerKind kPeers[] = {
     {"eventfd", 1, 1, false, &MakeEventfd},
     {"udp", 128, kMany, false, &MakeUdp},
     {"lauberhorn", 1, kMany, false, &MakeLauberhorn},
+    {"lauberhorn-queue", 128, kMany, false, &MakeLauberhornQueue},
     {"grpc-sync-tcp", 1, kMany, false, &MakeGrpcSyncTcp},
     {"grpc-sync-unix", 1, kMany, false, &MakeGrpcSyncUnix},
     {"grpc-callback-tcp", 128, kMany, false, &MakeGrpcCallbackTcp},

@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -45,7 +45,8 @@ constexpr char kHelp[] =
     "(180)\n"
     "seconds, or one round of all. With WORDs, what contains one of them in "
     "its name, like\n"
-    "lauberhorn/64 B/closed 1. Writes loads.csv, latencies.csv, threads.csv\n"
+    "lauberhorn/64 B/closed 1; numbers are whole. Writes loads.csv, "
+    "latencies.csv, threads.csv\n"
     "and costs.csv to FOLDER (.). With --calls only makes some calls, for\n"
     "tools that count.\n";
 
@@ -53,7 +54,7 @@ constexpr int kClientCpu = 0;
 constexpr int kServerCpu = 1;
 constexpr double kTurnSeconds = 0.1;
 constexpr int kCountedCalls = 200;
-constexpr std::size_t kShortMessage = 1;  // 64 bytes: has all loads
+constexpr std::size_t kShortMessage = 1;  // 64 bytes: has open loops, too
 
 struct Options {
   double seconds = 180;
@@ -64,9 +65,25 @@ struct Options {
 
   bool Wants(const std::string& name) const {
     for (const std::string& word : only) {
-      if (absl::StrContains(name, word)) return true;
+      if (Has(name, word)) return true;
     }
     return only.empty();
+  }
+
+ private:
+  // Numbers are whole: "closed 1" is not in "closed 128".
+  static bool Has(const std::string& name, const std::string& word) {
+    const auto is_digit = [&name](std::size_t at) {
+      return absl::ascii_isdigit(static_cast<unsigned char>(name[at]));
+    };
+    for (std::size_t at = name.find(word); at != name.npos;
+         at = name.find(word, at + 1)) {
+      const std::size_t end = at + word.size();
+      if (end == name.size() || !is_digit(end - 1) || !is_digit(end)) {
+        return true;
+      }
+    }
+    return false;
   }
 };
 
@@ -75,17 +92,16 @@ std::vector<Message> Messages() {
           Message::Record()};
 }
 
-std::vector<Load> Loads(bool all) {
+std::vector<Load> Loads(bool with_open) {
   std::vector<Load> loads;
   const auto add = [&loads](Arrivals arrivals, std::uint32_t outstanding,
                             double rate) {
     loads.push_back({arrivals, outstanding, rate, kTurnSeconds, 1});
   };
-  add(Arrivals::kClosed, 1, 0);
-  if (!all) return loads;
-  for (const std::uint32_t calls : {2u, 8u, 32u, 128u}) {
+  for (const std::uint32_t calls : {1u, 2u, 8u, 32u, 128u}) {
     add(Arrivals::kClosed, calls, 0);
   }
+  if (!with_open) return loads;
   add(Arrivals::kFixed, 0, 10'000);
   for (const double rate : {1e3, 3e3, 10e3, 20e3, 40e3, 80e3, 160e3}) {
     add(Arrivals::kPoisson, 0, rate);
@@ -286,9 +302,9 @@ int Failed(const std::string& what, const absl::Status& status) {
 class Group {
  public:
   // The cells that are wanted; there may be none.
-  Group(const Message& message, bool all_loads, const Options& options)
+  Group(const Message& message, bool with_open, const Options& options)
       : message_(message) {
-    for (const Load& load : Loads(all_loads)) {
+    for (const Load& load : Loads(with_open)) {
       for (const PeerKind& kind : Peers()) {
         Cell cell{&kind, message.name(), load, {}, {}, 0, {}};
         if (ThreadsFor(kind, load) > 0 && options.Wants(cell.name())) {

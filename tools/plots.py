@@ -19,6 +19,7 @@ GREY, LIGHT = "#555555", "#e4e4e4"
 # apart by their dashes, too.
 STYLES = {
     "lauberhorn": ("#d62728", ""),
+    "lauberhorn-queue": ("#ff7f6e", "6 3"),
     "ring": ("#111111", ""),
     "eventfd": ("#8c564b", ""),
     "udp": ("#7f7f7f", ""),
@@ -147,7 +148,7 @@ def curve(series, number, x, y, marks):
     color, dashes = style(series.name, number)
     places = [(x.place(a), y.place(b)) for a, b in series.points]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-    width = 3 if series.name == "lauberhorn" else 1.8
+    width = 3 if series.name.startswith("lauberhorn") else 1.8
     yield (f"<polyline points='{path}' fill='none' stroke='{color}' "
            f"stroke-width='{width}' stroke-dasharray='{dashes}' "
            "stroke-linejoin='round'/>")
@@ -186,7 +187,7 @@ def plot(title, note, all_series, x_axis, y_axis, marks=True):
             text(LEFT, 46, note, 11.5, "start"), *grid(x, y)]
     # Ours last, above the others.
     order = sorted(range(len(all_series)),
-                   key=lambda i: all_series[i].name == "lauberhorn")
+                   key=lambda i: all_series[i].name.startswith("lauberhorn"))
     for number in order:
         body += curve(all_series[number], number, x, y, marks)
     body += legend(all_series)

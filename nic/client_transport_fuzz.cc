@@ -28,6 +28,7 @@
 namespace lauberhorn::nic {
 namespace {
 
+using testing::BodyOf;
 using testing::FuzzInput;
 using testing::Require;
 using testing::SentPacket;
@@ -165,8 +166,7 @@ class Fuzz final : private ClientTransport::Handler {
   }
 
   void Pass() {
-    static constexpr Nanos kUnits[] = {kMicrosecond, kMillisecond, kSecond};
-    now_ += input_.Byte() * kUnits[input_.Below(3)];
+    now_ += input_.Time();
     transport_.Expire(now_);
     Require(transport_.Next() > now_, "what was due is done");
     for (const Open& open : open_) {
@@ -177,14 +177,8 @@ class Fuzz final : private ClientTransport::Handler {
 
   // Any bytes, sealed if they are a packet.
   void Raw() {
-    const absl::Span<const std::uint8_t> bytes =
-        input_.Bytes(sizeof(lh_packet) + input_.Below(64));
-    const std::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
-    if (packet.has_value()) {
-      Deliver(packet->header, {.name = packet->name,
-                               .meta = packet->meta,
-                               .payload = packet->payload});
-    }
+    const std::optional<Packet> packet = input_.AnyPacket();
+    if (packet.has_value()) Deliver(packet->header, BodyOf(*packet));
   }
 
   // The answer to what a client last said to open a session, or nearly.

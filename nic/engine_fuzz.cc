@@ -113,8 +113,7 @@ class Fuzz final : private Waker {
   }
 
   void Pass() {
-    static constexpr Nanos kUnits[] = {kMicrosecond, kMillisecond, kSecond};
-    now_ += input_.Byte() * kUnits[input_.Below(3)];
+    now_ += input_.Time();
     Poll();
   }
 

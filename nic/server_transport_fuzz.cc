@@ -27,6 +27,7 @@
 namespace lauberhorn::nic {
 namespace {
 
+using testing::BodyOf;
 using testing::FuzzInput;
 using testing::Require;
 using testing::SentPacket;
@@ -141,22 +142,15 @@ class Fuzz final : private ServerTransport::Handler {
   }
 
   void Pass() {
-    static constexpr Nanos kUnits[] = {kMicrosecond, kMillisecond, kSecond};
-    now_ += input_.Byte() * kUnits[input_.Below(3)];
+    now_ += input_.Time();
     transport_.Expire(now_);
     Require(transport_.Next() > now_, "what was due is done");
   }
 
   // Any bytes, sealed if they are a packet.
   void Raw() {
-    const absl::Span<const std::uint8_t> bytes =
-        input_.Bytes(sizeof(lh_packet) + input_.Below(64));
-    const std::optional<Packet> packet = ParsePacket(bytes, Checksum::kNone);
-    if (packet.has_value()) {
-      Deliver(packet->header, {.name = packet->name,
-                               .meta = packet->meta,
-                               .payload = packet->payload});
-    }
+    const std::optional<Packet> packet = input_.AnyPacket();
+    if (packet.has_value()) Deliver(packet->header, BodyOf(*packet));
   }
 
   void Opening() {
@@ -183,8 +177,8 @@ class Fuzz final : private ServerTransport::Handler {
     header.token = tokens_.empty() ? 1 : tokens_[input_.Below(tokens_.size())];
     // Most calls in few slots; near the end of the circle, too.
     header.slot = static_cast<std::uint16_t>(input_.Below(20));
-    header.sequence =
-        static_cast<std::uint32_t>(static_cast<std::int8_t>(input_.Byte()));
+    const std::uint32_t sequence = input_.Byte();
+    header.sequence = sequence < 128 ? sequence : sequence - 256;
     header.method = input_.Byte();
     header.remaining_us = input_.Byte() * 1000u;
     load_ = input_.Byte();

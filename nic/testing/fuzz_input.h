@@ -3,8 +3,8 @@
 //
 // File: nic/testing/fuzz_input.h
 //
-// What a fuzzer's entry is written with: its input as a stream of choices, and
-// the check of an invariant.
+// What a fuzzer's entry is written with: its input as a stream of choices, also
+// of times and packets, and the check of an invariant.
 #ifndef LAUBERHORN_NIC_TESTING_FUZZ_INPUT_H_
 #define LAUBERHORN_NIC_TESTING_FUZZ_INPUT_H_
 
@@ -14,8 +14,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "absl/types/span.h"
+#include "nic/packet.h"
+#include "nic/time.h"
 
 namespace lauberhorn::nic::testing {
 
@@ -25,6 +28,11 @@ inline void Require(bool holds, const char* invariant) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", invariant);
   std::abort();
+}
+
+// What a packet carries, to send it again.
+inline PacketBody BodyOf(const Packet& packet) {
+  return {.name = packet.name, .meta = packet.meta, .payload = packet.payload};
 }
 
 class FuzzInput {
@@ -52,6 +60,20 @@ class FuzzInput {
         rest_.first(std::min(size, rest_.size()));
     rest_.remove_prefix(bytes.size());
     return bytes;
+  }
+
+  // How much time passes: up to 255 us, ms or s.
+  Nanos Time() {
+    static constexpr Nanos kUnits[] = {kMicrosecond, kMillisecond, kSecond};
+    const std::uint8_t count = Byte();
+    return count * kUnits[Below(3)];
+  }
+
+  // Any bytes, as a packet if they are one but for the checksum. It refers to
+  // the input.
+  std::optional<Packet> AnyPacket() {
+    const std::size_t size = sizeof(lh_packet) + Below(64);
+    return ParsePacket(Bytes(size), Checksum::kNone);
   }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
+#include "librpc/target.h"
 
 namespace lauberhorn {
 namespace {
@@ -49,6 +50,12 @@ bool ArrivedCall::IsCancelled() const {
 void ArrivedCall::Cancel() {
   cancelled_.store(true, std::memory_order_relaxed);
   endpoints_.Cancel(header_.call);
+}
+
+absl::StatusOr<PeerAddress> ArrivedCall::peer() const {
+  const absl::StatusOr<lh_address> address = endpoints_.PeerOf(header_.call);
+  if (!address.ok()) return address.status();
+  return ToPeerAddress(*address);
 }
 
 std::uint8_t* ArrivedCall::ReserveReply(

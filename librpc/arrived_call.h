@@ -44,6 +44,7 @@ class ArrivedCall final : public ServerCall {
   absl::Time deadline() const override;
   bool IsCancelled() const override;
   void Cancel() override;
+  absl::StatusOr<PeerAddress> peer() const override;
   ParentCall AsParent() const override {
     return {&endpoints_, header_.call, header_.deadline};
   }

@@ -144,7 +144,7 @@ absl::StatusOr<std::uint64_t> CallQueueImpl::Start(Client& client,
   record.tag = tag;
   record.cancellation = options.cancellation;
   record.method = request.id;
-  record.peer = to.peer();
+  record.peer = to.handle();
   record.deadline = DeadlineOf(options);
   record.length = static_cast<std::uint32_t>(MetadataRoom(request.metadata) +
                                              request.bytes.size());

@@ -24,12 +24,16 @@ constexpr absl::Duration kLongestPutAgain = absl::Milliseconds(1);
 }  // namespace
 
 ClientImpl::ClientImpl(std::shared_ptr<Runtime> runtime,
-                       absl::string_view target, std::uint64_t peer)
-    : runtime_(std::move(runtime)), target_(target), peer_(peer) {}
+                       absl::string_view target, const PeerAddress& peer,
+                       std::uint64_t handle)
+    : runtime_(std::move(runtime)),
+      target_(target),
+      peer_(peer),
+      handle_(handle) {}
 
 ClientImpl::~ClientImpl() {
   lh_command_handle command;
-  command.handle = peer_;
+  command.handle = handle_;
   (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
 }
 
@@ -84,7 +88,8 @@ absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
   const absl::StatusOr<std::uint64_t> peer =
       RuntimeImpl::From(*runtime).Control(LH_COMMAND_CONNECT, command);
   if (!peer.ok()) return peer.status();
-  return std::make_shared<ClientImpl>(std::move(runtime), target, *peer);
+  return std::make_shared<ClientImpl>(std::move(runtime), target,
+                                      ToPeerAddress(*address), *peer);
 }
 
 UnaryCall::UnaryCall(Client& client, absl::string_view name, std::uint64_t id)
@@ -150,7 +155,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
   const CallMessage message = {
       .call = call,
       .method = id_,
-      .peer = client.peer(),
+      .peer = client.handle(),
       .deadline = DeadlineOf(options),
       .flags = static_cast<std::uint8_t>(flags_ | FlagsOf(options)),
       .answers = 0,

@@ -23,9 +23,9 @@ namespace lauberhorn {
 
 class ClientImpl final : public Client {
  public:
-  // `peer` is the NIC's handle of the server.
+  // `handle` is the NIC's of the server, which is at `peer`.
   ClientImpl(std::shared_ptr<Runtime> runtime, absl::string_view target,
-             std::uint64_t peer);
+             const PeerAddress& peer, std::uint64_t handle);
   ~ClientImpl() override;
 
   static ClientImpl& From(Client& client) {
@@ -33,13 +33,15 @@ class ClientImpl final : public Client {
   }
 
   const std::string& target() const override { return target_; }
+  const PeerAddress& peer() const override { return peer_; }
   RuntimeImpl& runtime() const { return RuntimeImpl::From(*runtime_); }
-  std::uint64_t peer() const { return peer_; }
+  std::uint64_t handle() const { return handle_; }
 
  private:
   const std::shared_ptr<Runtime> runtime_;
   const std::string target_;
-  const std::uint64_t peer_;
+  const PeerAddress peer_;
+  const std::uint64_t handle_;
 };
 
 struct CallMessage {

@@ -44,9 +44,9 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
 
 absl::StatusOr<std::uint64_t> Device::Control(
     lh_channel& call, const lh_waiter& waiter, lh_command command,
-    absl::Span<const std::uint8_t> payload) {
+    absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer) {
   const std::uint64_t number = PutControl(call, waiter, command, payload);
-  return GetResult(call, waiter, number);
+  return GetResult(call, waiter, number, answer);
 }
 
 std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
@@ -71,7 +71,8 @@ std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
 
 absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                         const lh_waiter& waiter,
-                                        std::uint64_t number) {
+                                        std::uint64_t number,
+                                        absl::Span<std::uint8_t> answer) {
   for (;;) {
     const std::uint32_t slot = call.in.position;
     lh_line* const line = lh_get(&call.in, &waiter);
@@ -87,10 +88,16 @@ absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                   absl::MakeSpan(reinterpret_cast<std::uint8_t*>(&text[0]),
                                  text.size()));
     }
+    const bool good = result && header.code == 0;
+    const bool fits = header.length == answer.size();
+    if (good && fits) ReadPayload(call.in, slot, line, answer);
     lh_release(&call.in, line);
     if (header.kind == LH_KIND_QUARANTINED) return NicIsLost();
     if (!result) continue;
-    if (header.code == 0) return header.data;
+    if (good && fits) return header.data;
+    if (good) {
+      return absl::InternalError("the NIC's result breaks the contract");
+    }
     return absl::Status(static_cast<absl::StatusCode>(header.code), text);
   }
 }

@@ -58,10 +58,11 @@ class Device {
   // Puts the command on a `call` channel that the calling thread owns, and
   // waits for its result: the handle that it made, or the NIC's error.
   // `payload` has at most LH_INLINE_SIZE bytes inline and the rest in the
-  // overflow block.
+  // overflow block. `answer` is filled with the struct that a good result
+  // brings; INTERNAL if that has another size.
   virtual absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,
-      absl::Span<const std::uint8_t> payload);
+      absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer);
 };
 
 // The two halves of Device::Control(): puts the command and returns its number;
@@ -71,7 +72,8 @@ std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
                          absl::Span<const std::uint8_t> payload);
 absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                         const lh_waiter& waiter,
-                                        std::uint64_t number);
+                                        std::uint64_t number,
+                                        absl::Span<std::uint8_t> answer = {});
 
 // Writes a payload to a line and its overflow block, and reads it back; the
 // length has been checked against both.

@@ -97,9 +97,10 @@ void Endpoint::Ring(void* endpoint) {
 }
 
 absl::StatusOr<std::uint64_t> Endpoint::Control(
-    lh_command command, absl::Span<const std::uint8_t> payload) {
+    lh_command command, absl::Span<const std::uint8_t> payload,
+    absl::Span<std::uint8_t> answer) {
   BeginWait(call_);
-  return device_.Control(call_, waiter_, command, payload);
+  return device_.Control(call_, waiter_, command, payload, answer);
 }
 
 void Endpoint::PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call,

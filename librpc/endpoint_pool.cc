@@ -46,13 +46,25 @@ EndpointPool::EndpointPool(Device& device, absl::Duration spin)
       kept_(device, Layout(device.Attach().process->control_endpoint), spin) {}
 
 absl::Status EndpointPool::ControlBytesSurely(
-    lh_command number, absl::Span<const std::uint8_t> payload) {
+    lh_command number, absl::Span<const std::uint8_t> payload,
+    absl::Span<std::uint8_t> answer) {
   const absl::StatusOr<Endpoint*> mine = ThisThread();
   if (mine.ok() && !(*mine)->IsQuarantined()) {
-    return (*mine)->Control(number, payload).status();
+    return (*mine)->Control(number, payload, answer).status();
   }
   const std::lock_guard<std::mutex> lock(kept_mutex_);
-  return kept_.Control(number, payload).status();
+  return kept_.Control(number, payload, answer).status();
+}
+
+absl::StatusOr<lh_address> EndpointPool::PeerOf(std::uint64_t call) {
+  const lh_command_handle command = {call};
+  lh_address address;
+  absl::Status status = ControlBytesSurely(
+      LH_COMMAND_CALL_PEER,
+      {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)},
+      {reinterpret_cast<std::uint8_t*>(&address), sizeof(address)});
+  if (!status.ok()) return status;
+  return address;
 }
 
 void EndpointPool::Cancel(std::uint64_t call) {

@@ -54,7 +54,12 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   }
 
   absl::Status ControlBytesSurely(lh_command number,
-                                  absl::Span<const std::uint8_t> payload);
+                                  absl::Span<const std::uint8_t> payload,
+                                  absl::Span<std::uint8_t> answer = {});
+
+  // Where the client of a call is that this process serves. NOT_FOUND if the
+  // call has ended, or the client's session is gone.
+  absl::StatusOr<lh_address> PeerOf(std::uint64_t call);
 
   // Tells the NIC that a call of this process, its own or one that it serves,
   // is no longer wanted. In the same way.

@@ -12,6 +12,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -27,6 +29,7 @@ namespace {
 using testing::Call;
 using testing::Connect;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using testing::OpenRuntime;
 using testing::RpcTest;
 using testing::TestServer;
@@ -46,6 +49,23 @@ TEST_F(RpcTest, AHandlerThatThrowsIsAnsweredUnknown) {
 
 TEST_F(RpcTest, AHandlerThatForgetsToAnswerIsAnsweredInternal) {
   EXPECT_EQ(Call("Forget", "").status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(RpcTest, AHandlerLearnsWhereItsCallerIs) {
+  const absl::StatusOr<std::string> reply = Call("Peer", "");
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  const std::vector<std::string> peers = absl::StrSplit(*reply, ' ');
+  ASSERT_EQ(peers.size(), 3u);
+  EXPECT_THAT(peers[0], MatchesRegex("ipv4:127\\.0\\.0\\.1:[0-9]+"));
+  EXPECT_NE(peers[0], client_->peer().ToString());
+  EXPECT_EQ(peers[1], peers[0]);
+  EXPECT_EQ(peers[2], peers[0]);
+  EXPECT_EQ(client_->peer().ToString(),
+            absl::StrCat("ipv4:127.0.0.1:", server_.port));
+  // Another client is elsewhere.
+  const std::shared_ptr<Runtime> other = OpenRuntime();
+  EXPECT_NE(*testing::Call(*Connect(other, server_.target()), "Peer", ""),
+            *reply);
 }
 
 TEST_F(RpcTest, AStatusThatIsNoErrorBecomesUnknown) {

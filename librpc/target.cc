@@ -135,4 +135,12 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
   return address;
 }
 
+PeerAddress ToPeerAddress(const lh_address& address) {
+  PeerAddress peer;
+  std::memcpy(peer.ip.data(), address.ip, sizeof(address.ip));
+  peer.scope = address.scope;
+  peer.port = address.port;
+  return peer;
+}
+
 }  // namespace lauberhorn

@@ -13,6 +13,7 @@
 #include "abi/host/control.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "lauberhorn/peer_address.h"
 
 namespace lauberhorn {
 
@@ -37,6 +38,9 @@ absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
 // UNAVAILABLE if the name cannot be resolved.
 absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
                                          TargetUse use);
+
+// The address as users see it.
+PeerAddress ToPeerAddress(const lh_address& address);
 
 }  // namespace lauberhorn
 

@@ -98,6 +98,11 @@ class Dispatcher {
   // Whether a thread has the call of this handle, and whether it has been told
   // that nobody waits for it any more.
   bool IsHeld(std::uint64_t handle) const;
+
+  // Where the answer of a call that is held goes.
+  const ReplyTo& ReplyToOf(std::uint64_t handle) const {
+    return calls_[lh_handle_index(handle)].reply_to;
+  }
   bool IsFlagged(std::uint64_t handle) const {
     return calls_[lh_handle_index(handle)].flags != 0;
   }

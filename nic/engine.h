@@ -110,8 +110,9 @@ class Engine final : private ServerTransport::Handler,
 
   // Control commands: engine_control.cc.
   void OnControl(std::uint32_t channel);
-  absl::StatusOr<std::uint64_t> RunControl(std::uint32_t place,
-                                           bool* answer_later);
+  // The result. Sets `*answered` if it is given by itself, now or later.
+  absl::StatusOr<std::uint64_t> RunControl(std::uint32_t place, bool* answered);
+  absl::Status AnswerCallPeer(std::uint32_t place);
   absl::Status AddMethod();
   absl::Status NameMethod();
   void EndLateServers();

@@ -47,9 +47,9 @@ void Engine::OnControl(std::uint32_t channel) {
       answers_.TakeForCommand(channel, message_.header.call);
   if (place == Answers::kNone) return channels_.Refuse(channel);
   counters_.controls.Add();
-  bool answer_later = false;
-  const absl::StatusOr<std::uint64_t> result = RunControl(place, &answer_later);
-  if (answer_later) return;
+  bool answered = false;
+  const absl::StatusOr<std::uint64_t> result = RunControl(place, &answered);
+  if (answered) return;
   const absl::string_view text = result.status().message();
   answers_.Result(place, static_cast<std::uint8_t>(result.status().code()),
                   result.ok() ? *result : 0,
@@ -57,7 +57,7 @@ void Engine::OnControl(std::uint32_t channel) {
 }
 
 absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
-                                                 bool* answer_later) {
+                                                 bool* answered) {
   lh_command_handle handle;
   lh_command_listen listen;
   switch (message_.header.code) {
@@ -69,7 +69,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       if (!Read(message_.bytes(), &close)) return Malformed();
       const absl::Status status = servers_.Close(
           close.server, place, close.deadline == 0 ? kNever : close.deadline);
-      *answer_later = status.ok();
+      *answered = status.ok();
       closing_ = true;
       return Result(status);
     }
@@ -133,6 +133,12 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       return 0;
     }
 
+    case LH_COMMAND_CALL_PEER: {
+      const absl::Status status = AnswerCallPeer(place);
+      *answered = status.ok();
+      return Result(status);
+    }
+
     default:
       return absl::UnimplementedError("unknown control command");
   }
@@ -153,6 +159,20 @@ absl::Status Engine::NameMethod() {
     return Malformed();
   }
   return client_transport_.NameMethod(method.method, name);
+}
+
+absl::Status Engine::AnswerCallPeer(std::uint32_t place) {
+  lh_command_handle call;
+  if (!Read(message_.bytes(), &call)) return Malformed();
+  const Address* const client =
+      dispatcher_.IsHeld(call.handle)
+          ? server_transport_.ClientOf(dispatcher_.ReplyToOf(call.handle))
+          : nullptr;
+  if (client == nullptr) return absl::NotFoundError("no such call");
+  const lh_address& raw = client->raw();
+  answers_.Result(place, 0, 0,
+                  {reinterpret_cast<const std::uint8_t*>(&raw), sizeof(raw)});
+  return absl::OkStatus();
 }
 
 // The deadline of their closing has come.

@@ -4,6 +4,7 @@
 // Commands of processes: servers and their closing, methods and their names.
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "absl/types/optional.h"
@@ -78,20 +79,20 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kAlreadyExists = 6;
   constexpr std::uint64_t kFailedPrecondition = 9;
   EXPECT_EQ(Control(*client_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_METHOD_NAME + 1);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_CALL_PEER + 1);
   EXPECT_EQ(Control(*client_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
         LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
-        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS,
-        LH_COMMAND_METHOD_NAME}) {
+        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS, LH_COMMAND_METHOD_NAME,
+        LH_COMMAND_CALL_PEER}) {
     EXPECT_EQ(Control(*client_, command, "short").code, kInvalid) << command;
   }
   lh_command_handle nothing;
   nothing.handle = lh_handle(1000, 1);
   for (const lh_command command :
        {LH_COMMAND_DISCONNECT, LH_COMMAND_ENDPOINT_REOPEN,
-        LH_COMMAND_ENDPOINT_RETIRE}) {
+        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_CALL_PEER}) {
     EXPECT_EQ(Control(*client_, command, Payload(nothing)).code, kNotFound)
         << command;
   }
@@ -120,6 +121,50 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   std::string text;
   EXPECT_EQ(NameMethod(2, "/c/D", &text), kAlreadyExists);
   EXPECT_THAT(text, HasSubstr("/a/B and /c/D"));
+}
+
+TEST_F(EngineTest, AServerMayAskWhoCalls) {
+  const auto ask = [this](std::uint64_t call, std::string* answer) {
+    lh_command_handle command;
+    command.handle = call;
+    return Control(*server_, LH_COMMAND_CALL_PEER, Payload(command), answer)
+        .code;
+  };
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  ASSERT_TRUE(PutCall(Handle(1), "queued"));
+  const TakenMessage call = Await(server_->serve(2));
+  std::string answer;
+  ASSERT_EQ(ask(call.header.call, &answer), 0u);
+  lh_address client;
+  ASSERT_EQ(answer.size(), sizeof(client));
+  std::memcpy(&client, answer.data(), sizeof(client));
+  EXPECT_EQ(Address(client), client_->address(client.port));
+  EXPECT_NE(client.port, kPort);
+  // Neither of its next life, nor of one that no thread has.
+  constexpr std::uint64_t kNotFound = 5;
+  EXPECT_EQ(ask(lh_handle(lh_handle_index(call.header.call),
+                          lh_handle_generation(call.header.call) + 1),
+                &answer),
+            kNotFound);
+  EXPECT_EQ(ask(lh_handle(lh_handle_index(call.header.call) + 1, 1), &answer),
+            kNotFound);
+  ASSERT_TRUE(PutReply(2, call.header.call, "A"));
+  Steps(20);
+  EXPECT_EQ(ask(call.header.call, &answer), kNotFound);
+}
+
+TEST_F(EngineTest, AServerMayNotAskForAClientThatIsGone) {
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  StartClient();
+  ASSERT_TRUE(simulation_.RunUntil(now() + 100 * kSecond, [&] {
+    return lh_handle_index(CallWord(call.header.call)) == LH_CALL_PEER_DEAD;
+  }));
+  lh_command_handle command;
+  command.handle = call.header.call;
+  EXPECT_EQ(Control(*server_, LH_COMMAND_CALL_PEER, Payload(command)).code, 5u);
 }
 
 TEST_F(EngineTest, AMethodWithAnotherNameIsNotRun) {

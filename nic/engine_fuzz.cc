@@ -199,7 +199,7 @@ class Fuzz final : private Waker {
     lh_message header = {};
     header.kind = LH_KIND_CONTROL;
     header.call = input_.Below(4);
-    header.code = 1 + input_.Below(LH_COMMAND_METHOD_NAME);
+    header.code = 1 + input_.Below(LH_COMMAND_CALL_PEER);
     std::string payload;
     const auto add = [&payload](const auto& command) {
       payload.append(reinterpret_cast<const char*>(&command), sizeof(command));

@@ -107,6 +107,12 @@ class ServerTransport {
   void Reply(const ReplyTo& to, std::uint8_t status, const Body& body,
              Nanos now);
 
+  // Where the client of this call is now; null if its session is gone.
+  const Address* ClientOf(const ReplyTo& to) const {
+    const Session& session = sessions_[to.session];
+    return session.token == to.token ? &session.peer : nullptr;
+  }
+
   // Forgets the clients that have died; Next() says when to come back. Costs as
   // much as there are sessions with running calls.
   void Expire(Nanos now);

@@ -8,7 +8,8 @@
  * host chose; payload: the command's struct, and after it whatever the struct
  * says. The NIC answers with one LH_KIND_RESULT on the same channel: the same
  * call; code: status, 0 to 16; data: the handle that the command made; payload:
- * the error text if the status is not 0.
+ * the error text if the status is not 0, else nothing, or the struct that is
+ * named below.
  *
  * Every command is safe to send twice: the second is answered as the first, or
  * NOT_FOUND or ALREADY_EXISTS, and changes nothing.
@@ -29,7 +30,10 @@ enum lh_command {
 	LH_COMMAND_ENDPOINT_REOPEN = 7, /* struct lh_command_handle */
 	LH_COMMAND_ENDPOINT_RETIRE = 8, /* struct lh_command_handle */
 	LH_COMMAND_LIMITS = 9, /* struct lh_command_limits */
-	LH_COMMAND_METHOD_NAME = 10 /* struct lh_command_method_name, name */
+	LH_COMMAND_METHOD_NAME = 10, /* struct lh_command_method_name, name */
+	LH_COMMAND_CALL_PEER =
+		11 /* struct lh_command_handle: call; answered with
+				     struct lh_address */
 };
 
 /*
@@ -37,6 +41,8 @@ enum lh_command {
  * closed both `in` lanes; another one is going to wait on them. ENDPOINT_RETIRE:
  * send its thread LH_KIND_RETIRE as soon as its `serve` lane is empty. The handle
  * of an endpoint is its index and generation in struct lh_endpoint_layout.
+ * CALL_PEER: where the client of a call is that a thread of the process has;
+ * NOT_FOUND if none has it, or the client's session is gone.
  */
 struct lh_command_handle {
 	__u64 handle; /* w: giver; r: NIC; o: slot */

@@ -42,7 +42,8 @@ bool PauseFor(const lauberhorn::CallOptions& options, absl::Duration time) {
 absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
   auto runtime = lauberhorn::Runtime::Default();
   if (!runtime.ok()) return runtime.status();
-  auto client = lauberhorn::Client::Connect(*std::move(runtime), target_);
+  auto client =
+      lauberhorn::Client::Connect(*std::move(runtime), settings().target);
   if (!client.ok()) return client.status();
   const std::lock_guard<std::mutex> lock(mutex_);
   if (client_ == nullptr) {
@@ -95,7 +96,7 @@ std::shared_ptr<Channel> CreateCustomChannel(
                      "InsecureChannelCredentials()"));
   }
   return std::shared_ptr<Channel>(
-      new Channel(target, std::move(refused), args.Settings()));
+      new Channel(std::move(refused), args.SettingsFor(target)));
 }
 
 std::shared_ptr<ChannelCredentials> InsecureChannelCredentials() {

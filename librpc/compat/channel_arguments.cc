@@ -42,8 +42,10 @@ void ChannelArguments::SetString(const std::string& key,
   }
 }
 
-internal::ChannelSettings ChannelArguments::Settings() const {
+internal::ChannelSettings ChannelArguments::SettingsFor(
+    const std::string& target) const {
   internal::ChannelSettings settings;
+  settings.target = target;
   settings.limits = limits_;
   settings.authority = authority_;
   if (!user_agent_before_.empty() || !user_agent_after_.empty()) {

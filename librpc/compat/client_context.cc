@@ -11,6 +11,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "librpc/compat/peer_uri.h"
+
 namespace grpc {
 inline namespace lh_v1 {
 
@@ -42,6 +46,18 @@ const std::multimap<string_ref, string_ref>&
 ClientContext::GetServerTrailingMetadata() const {
   return metadata_ == nullptr ? internal::Metadata::Nothing()
                               : metadata_->trailing();
+}
+
+std::string ClientContext::peer() const {
+  return peer_.has_value() ? internal::PeerUri(*peer_) : no_peer_;
+}
+
+void ClientContext::SetError(const char* method, const Status& status) {
+  debug_error_string_ = absl::StrCat(
+      absl::StatusCodeToString(internal::ToNativeCode(status.error_code())),
+      ": ", status.error_message(),
+      " {grpc_status: ", static_cast<int>(status.error_code()), ", method: \"",
+      method, "\", peer: \"", peer(), "\"}");
 }
 
 absl::Span<const std::uint8_t> ClientContext::MetadataToSend() const {

@@ -32,6 +32,7 @@ class EchoService final : public echo::Echo::Service {
                    echo::Reply* reply) override {
     deadline = context->deadline();
     was_cancelled = context->IsCancelled();
+    peer = context->peer();
     metadata.clear();
     for (const auto& [key, value] : context->client_metadata()) {
       metadata.emplace(std::string(key.begin(), key.end()),
@@ -52,6 +53,7 @@ class EchoService final : public echo::Echo::Service {
 
   std::chrono::system_clock::time_point deadline;
   bool was_cancelled = false;
+  std::string peer;
   std::multimap<std::string, std::string> metadata;
   std::pair<std::string, std::string> trailing;  // to be sent
   std::string details;
@@ -148,6 +150,34 @@ TEST_F(HandlerTest, TheHandlerSeesDeadlineAndCancellation) {
   Run(other);
   EXPECT_EQ(service_.deadline, std::chrono::system_clock::time_point::max());
   EXPECT_FALSE(service_.was_cancelled);
+}
+
+TEST_F(HandlerTest, APeerIsSpelledAsAUri) {
+  FakeServerCall call("");
+  lauberhorn::PeerAddress peer;
+  peer.ip[10] = peer.ip[11] = 0xff;
+  peer.ip[12] = 10;
+  peer.ip[15] = 7;
+  peer.port = 4711;
+  call.set_peer(peer);
+  Run(call);
+  EXPECT_EQ(service_.peer, "ipv4:10.0.0.7:4711");
+
+  FakeServerCall six("");
+  peer = {};
+  peer.ip[0] = 0xfe;
+  peer.ip[1] = 0x80;
+  peer.ip[15] = 1;
+  peer.scope = 2;
+  peer.port = 4711;
+  six.set_peer(peer);
+  Run(six);
+  EXPECT_EQ(service_.peer, "ipv6:%5Bfe80::1%252%5D:4711");
+
+  FakeServerCall gone("");
+  gone.set_peer(absl::NotFoundError("no such call"));
+  Run(gone);
+  EXPECT_EQ(service_.peer, "");
 }
 
 TEST_F(HandlerTest, MalformedMetadataOfARequestIsInternal) {

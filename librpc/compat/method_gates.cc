@@ -42,6 +42,9 @@ class LimitedCall final : public lauberhorn::ServerCall {
   absl::Time deadline() const override { return call_.deadline(); }
   bool IsCancelled() const override { return call_.IsCancelled(); }
   void Cancel() override { call_.Cancel(); }
+  absl::StatusOr<lauberhorn::PeerAddress> peer() const override {
+    return call_.peer();
+  }
   lauberhorn::ParentCall AsParent() const override { return call_.AsParent(); }
   std::uint8_t* ReserveReply(std::size_t size,
                              absl::Span<const std::uint8_t> metadata) override {

@@ -5,9 +5,16 @@
 #include <grpcpp/server_context.h>
 
 #include "absl/strings/str_cat.h"
+#include "librpc/compat/peer_uri.h"
 
 namespace grpc {
 inline namespace lh_v1 {
+
+std::string ServerContextBase::peer() const {
+  if (call_ == nullptr) return "";
+  const absl::StatusOr<lauberhorn::PeerAddress> peer = call_->peer();
+  return peer.ok() ? internal::PeerUri(*peer) : "";
+}
 
 void ServerContextBase::AddInitialMetadata(const std::string& key,
                                            const std::string& value) {

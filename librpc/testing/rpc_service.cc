@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lauberhorn/server_call.h"
 
@@ -108,11 +111,29 @@ void Sleep(void* service, ServerCall& call) {
   Answer(call, "slept");
 }
 
+std::string PeerText(const ServerCall& call) {
+  const absl::StatusOr<PeerAddress> peer = call.peer();
+  return peer.ok() ? peer->ToString() : peer.status().ToString();
+}
+
+// Asks between the steps of its reply, too.
+void Peer(void*, ServerCall& call) {
+  const std::string mine = PeerText(call);
+  std::string others;
+  std::thread([&] { others = PeerText(call); }).join();
+  const std::string reply = absl::StrCat(mine, " ", others, " ");
+  std::uint8_t* const to = call.ReserveReply(reply.size() + mine.size());
+  std::memcpy(to, reply.data(), reply.size());
+  std::memcpy(to + reply.size(), PeerText(call).data(), mine.size());
+  call.Reply();
+}
+
 constexpr Method kMethods[] = {
     {"/test.Service/Nest", &Nest},
     {"/test.Service/NestBetween", &NestBetween},
     {"/test.Service/EndThread", &EndThread},
     {"/test.Service/Sleep", &Sleep},
+    {"/test.Service/Peer", &Peer},
     {"/test.Service/Echo", &Echo},
     {"/test.Service/Name", &Name},
     {"/test.Service/Grow", &Grow},

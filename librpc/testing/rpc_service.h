@@ -50,8 +50,10 @@ struct Service {
 //   Sleep          takes a tenth of a second, and counts its runs
 //   WaitToLeave    says that it has entered, and waits until it may leave
 //   WaitForCancel  says that it has entered, and waits until nobody waits for
-//   it Nest           calls itself as often as the request says NestBetween
-//   calls Name between reserving its reply and giving it
+//                  it
+//   Nest           calls itself as often as the request says
+//   NestBetween    calls Name between reserving its reply and giving it
+//   Peer           replies with where its caller is, as three look-ups say
 absl::Span<const Method> TestMethods();
 
 absl::string_view Text(absl::Span<const std::uint8_t> bytes);

@@ -53,17 +53,13 @@ class Channel final : public ChannelInterface {
       const ChannelArguments& args);
 
   // If `refused` is an error, all calls fail with it.
-  Channel(std::string target, absl::Status refused,
-          internal::ChannelSettings settings)
-      : ChannelInterface(std::move(settings)),
-        target_(std::move(target)),
-        refused_(std::move(refused)) {}
+  Channel(absl::Status refused, internal::ChannelSettings settings)
+      : ChannelInterface(std::move(settings)), refused_(std::move(refused)) {}
 
   absl::StatusOr<lauberhorn::Client*> Connect(
       const lauberhorn::CallOptions& options) override;
   absl::StatusOr<lauberhorn::Client*> TryConnect();
 
-  const std::string target_;
   const absl::Status refused_;
   std::mutex mutex_;
   std::shared_ptr<lauberhorn::Client> client_ ABSL_GUARDED_BY(mutex_);

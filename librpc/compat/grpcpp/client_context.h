@@ -24,6 +24,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "grpcpp/impl/channel_settings.h"
 #include "grpcpp/support/config.h"
@@ -110,6 +111,19 @@ class ClientContext {
   // The old name of the opposite.
   void set_fail_fast(bool fail_fast) { set_wait_for_ready(!fail_fast); }
 
+  // ClientContext::peer()
+  //
+  // After the call: the server that it was made to, as "ipv4:10.0.0.1:50051" or
+  // "ipv6:%5B::1%5D:50051", or the channel's target if that could not be
+  // resolved. Empty before.
+  std::string peer() const;
+
+  // ClientContext::debug_error_string()
+  //
+  // After a call that failed, one line for a log: code, text, method and
+  // server. Empty if it did not fail.
+  std::string debug_error_string() const { return debug_error_string_; }
+
   // ClientContext::TryCancel()
   //
   // Ends the call early, with CANCELLED; its handler learns of it from
@@ -124,6 +138,11 @@ class ClientContext {
   // the channel sends with every call. An error is the call's status.
   absl::Status BeginCall(const internal::ChannelSettings& settings);
   absl::Span<const std::uint8_t> MetadataToSend() const;
+  // The call is made to this server; or there is none.
+  void SetPeer(const lauberhorn::PeerAddress& peer) { peer_ = peer; }
+  void SetNoPeer(const std::string& target) { no_peer_ = target; }
+  // The call has ended with this error.
+  void SetError(const char* method, const Status& status);
   // The call has ended like this, and brought metadata with it.
   Status Receive(absl::Span<const std::uint8_t> metadata, Status status);
 
@@ -131,6 +150,9 @@ class ClientContext {
   lauberhorn::CallOptions options_;
   std::unique_ptr<internal::Metadata> metadata_;  // if there is any
   std::string authority_;
+  absl::optional<lauberhorn::PeerAddress> peer_;
+  std::string no_peer_;
+  std::string debug_error_string_;
   bool used_ = false;
 };
 

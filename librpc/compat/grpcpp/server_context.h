@@ -55,6 +55,12 @@ class ServerContextBase {
     return client_metadata_ == nullptr ? NoClientMetadata() : *client_metadata_;
   }
 
+  // ServerContext::peer()
+  //
+  // Where the caller is: "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711". Empty
+  // if it is gone. Asks the NIC each time, which takes microseconds.
+  std::string peer() const;
+
   // ServerContext::ExperimentalGetAuthority()
   //
   // Which host the client means by ClientContext::set_authority(), or by

@@ -17,6 +17,8 @@ namespace {
 
 using ::surface::EchoService;
 using ::surface::Text;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
@@ -78,6 +80,34 @@ TEST_F(ClientSurfaceTest, AChannelSaysWhoCalls) {
   context_->AddMetadata("user-agent", "somebody");
   ASSERT_TRUE(Say("hello").ok());
   EXPECT_THAT(user_agent_, MatchesRegex("window/1 shop/7 grpc-c\\+\\+.* tail"));
+}
+
+TEST_F(ClientSurfaceTest, AContextKnowsItsPeer) {
+  NewContext();
+  EXPECT_EQ(context_->peer(), "");
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_EQ(last_->peer(), "ipv4:" + target());
+  // Also without the channel.
+  stub_ = nullptr;
+  channel_ = nullptr;
+  EXPECT_EQ(last_->peer(), "ipv4:" + target());
+
+  stub_ = echo::Echo::NewStub(grpc::CreateChannel(
+      "no-such-host.invalid:1", grpc::InsecureChannelCredentials()));
+  EXPECT_EQ(Say("hello").error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(last_->peer(), "no-such-host.invalid:1");
+}
+
+TEST_F(ClientSurfaceTest, ErrorsHaveALineForTheLog) {
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_EQ(last_->debug_error_string(), "");
+  service_.say = [](grpc::ServerContext&) {
+    return grpc::Status(grpc::StatusCode::ABORTED, "no luck");
+  };
+  EXPECT_EQ(Say("hello").error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(last_->debug_error_string(),
+              AllOf(HasSubstr("no luck"), HasSubstr("ipv4:" + target()),
+                    ContainsRegex("grpc_status: ?10")));
 }
 
 TEST_F(ClientSurfaceTest, ArgumentsAreAValue) {

@@ -9,6 +9,9 @@
 #include <grpc/compression.h>
 #include <grpc/grpc.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -20,6 +23,7 @@ namespace {
 using ::surface::EchoService;
 using ::surface::Text;
 using ::testing::IsNull;
+using ::testing::MatchesRegex;
 
 // The message of a request or reply with so long a text has two bytes more.
 constexpr int kMost = 62;
@@ -163,6 +167,49 @@ TEST_F(ServerSurfaceTest, HandlersSeeTheAuthority) {
   context_->set_authority("shop");
   ASSERT_TRUE(Say("hello").ok());
   EXPECT_EQ(seen, "shop");
+}
+
+TEST_F(ServerSurfaceTest, HandlersSeeTheirPeer) {
+  std::string seen;
+  service_.say = [&](grpc::ServerContext& context) {
+    seen = context.peer();
+    return grpc::Status::OK;
+  };
+  builder_.RegisterService(&service_).SetMaxSendMessageSize(kMost);
+  Start();
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(seen, MatchesRegex("ipv4:127\\.0\\.0\\.1:[0-9]+"));
+  EXPECT_NE(seen, "ipv4:" + target());
+}
+
+bool HasIpv6Loopback() {
+  const int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const bool has = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address),
+                                   sizeof(address)) == 0;
+  close(fd);
+  return has;
+}
+
+TEST_F(ServerSurfaceTest, PeersMayBeOfIpv6) {
+  if (!HasIpv6Loopback()) GTEST_SKIP() << "this machine has no ::1";
+  std::string seen;
+  service_.say = [&](grpc::ServerContext& context) {
+    seen = context.peer();
+    return grpc::Status::OK;
+  };
+  int port6 = 0;
+  builder_.RegisterService(&service_).AddListeningPort(
+      "[::1]:0", grpc::InsecureServerCredentials(), &port6);
+  Start();
+  stub_ = echo::Echo::NewStub(
+      grpc::CreateChannel("ipv6:[::1]:" + std::to_string(port6),
+                          grpc::InsecureChannelCredentials()));
+  ASSERT_TRUE(Say("hello").ok());
+  EXPECT_THAT(seen, MatchesRegex("ipv6:%5B::1%5D:[0-9]+"));
+  EXPECT_EQ(last_->peer(), "ipv6:%5B::1%5D:" + std::to_string(port6));
 }
 
 TEST_F(ServerSurfaceTest, AServiceTwiceForOneHostGivesNoServer) {

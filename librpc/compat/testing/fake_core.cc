@@ -36,10 +36,12 @@ class FakeClient final : public Client {
   FakeClient(std::string target, int port)
       : target_(std::move(target)), port_(port) {}
   const std::string& target() const override { return target_; }
+  const PeerAddress& peer() const override { return peer_; }
   int port() const { return port_; }
 
  private:
   const std::string target_;
+  const PeerAddress peer_;
   const int port_;
 };
 

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,6 +43,7 @@ class FakeServerCall final : public ServerCall {
   absl::Time deadline() const override { return deadline_; }
   bool IsCancelled() const override { return is_cancelled_; }
   void Cancel() override { is_cancelled_ = true; }
+  absl::StatusOr<PeerAddress> peer() const override { return peer_; }
   lauberhorn::ParentCall AsParent() const override { return {this, 1, 2}; }
   using ServerCall::ReserveReply;
   std::uint8_t* ReserveReply(std::size_t size,
@@ -52,6 +54,7 @@ class FakeServerCall final : public ServerCall {
             absl::Span<const std::uint8_t> metadata) override;
 
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
+  void set_peer(absl::StatusOr<PeerAddress> peer) { peer_ = std::move(peer); }
   void set_cancelled(bool is_cancelled) { is_cancelled_ = is_cancelled; }
   void set_metadata(absl::Span<const std::uint8_t> metadata) {
     metadata_ = metadata;
@@ -75,6 +78,7 @@ class FakeServerCall final : public ServerCall {
   absl::Span<const std::uint8_t> request_;
   absl::Span<const std::uint8_t> metadata_;
   absl::Time deadline_ = absl::InfiniteFuture();
+  absl::StatusOr<PeerAddress> peer_ = PeerAddress();
   bool is_cancelled_ = false;
   int answers_ = 0;
   absl::Status status_;

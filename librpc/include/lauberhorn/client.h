@@ -32,6 +32,7 @@
 #include "absl/types/span.h"
 #include "lauberhorn/cancellation.h"
 #include "lauberhorn/parent_call.h"
+#include "lauberhorn/peer_address.h"
 #include "lauberhorn/runtime.h"
 
 namespace lauberhorn {
@@ -57,6 +58,11 @@ class Client {
   //
   // As it was given to Connect().
   virtual const std::string& target() const = 0;
+
+  // Client::peer()
+  //
+  // The address that the target is, by which the calls go.
+  virtual const PeerAddress& peer() const = 0;
 
  protected:
   Client() = default;

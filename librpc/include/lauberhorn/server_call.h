@@ -21,10 +21,10 @@
 //   }
 //
 // Thread-safety: for the worker that runs the call only, but for the functions
-// that say otherwise. Blocking: only Reply(), Fail() and Cancel() may, for the
-// bounded time in which the NIC empties a lane.
-// Allocation: none. Ownership: the call belongs to the library; request() is
-// good until the thunk returns, the reserved reply until Reply() or Fail().
+// that say otherwise. Blocking: only Reply(), Fail(), Cancel() and peer() may,
+// for the bounded time in which the NIC empties a lane or answers. Allocation:
+// none. Ownership: the call belongs to the library; request() is good until the
+// thunk returns, the reserved reply until Reply() or Fail().
 #ifndef LAUBERHORN_SERVER_CALL_H_
 #define LAUBERHORN_SERVER_CALL_H_
 
@@ -32,10 +32,12 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lauberhorn/parent_call.h"
+#include "lauberhorn/peer_address.h"
 
 namespace lauberhorn {
 
@@ -75,6 +77,13 @@ class ServerCall {
   // dropped. The call is to be answered all the same. From any thread, until
   // the thunk returns.
   virtual void Cancel() = 0;
+
+  // ServerCall::peer()
+  //
+  // Where the caller is. Asks the NIC and waits for its answer, a few
+  // microseconds. NOT_FOUND if the caller is gone. From any thread, until the
+  // thunk answers.
+  virtual absl::StatusOr<PeerAddress> peer() const = 0;
 
   // ServerCall::AsParent()
   //

@@ -31,6 +31,8 @@ class ChannelInterface {
   explicit ChannelInterface(internal::ChannelSettings settings)
       : settings_(std::move(settings)) {}
 
+  const internal::ChannelSettings& settings() const { return settings_; }
+
  private:
   friend class internal::UnaryCaller;
 

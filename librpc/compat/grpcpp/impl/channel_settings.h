@@ -18,6 +18,7 @@ inline namespace lh_v1 {
 namespace internal {
 
 struct ChannelSettings {
+  std::string target;
   MessageLimits limits;
 
   // What servers see of the calls; not sent if empty.

@@ -41,6 +41,16 @@ class UnaryCaller {
                      ClientContext* context,
                      const protobuf::MessageLite& request,
                      protobuf::MessageLite* reply) {
+    Status status = Run(channel, method, context, request, reply);
+    if (!status.ok()) context->SetError(method.name(), status);
+    return status;
+  }
+
+ private:
+  static Status Run(ChannelInterface* channel, const RpcMethod& method,
+                    ClientContext* context,
+                    const protobuf::MessageLite& request,
+                    protobuf::MessageLite* reply) {
     const ChannelSettings& settings = channel->settings_;
     const absl::Status begun = context->BeginCall(settings);
     if (!begun.ok()) return ToStatus(begun);
@@ -50,7 +60,11 @@ class UnaryCaller {
     }
     const absl::StatusOr<lauberhorn::Client*> client =
         channel->Connect(context->options_);
-    if (!client.ok()) return ToStatus(client.status());
+    if (!client.ok()) {
+      context->SetNoPeer(settings.target);
+      return ToStatus(client.status());
+    }
+    context->SetPeer((*client)->peer());
     lauberhorn::UnaryCall call(**client, method.full_name(), method.id());
     std::uint8_t* to = call.ReserveRequest(size, context->MetadataToSend());
     // Without a place for the request, Run() says why there is none.

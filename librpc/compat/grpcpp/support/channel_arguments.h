@@ -75,7 +75,7 @@ class ChannelArguments {
       const ChannelArguments& args);
   friend class ServerBuilder;
 
-  internal::ChannelSettings Settings() const;
+  internal::ChannelSettings SettingsFor(const std::string& target) const;
 
   internal::MessageLimits limits_;
   std::string authority_;

@@ -82,7 +82,8 @@ PARTS = (
          (configure("release"), build("release"),
           ctest("release", "--exclude-regex", "^header_interleavings$"))),
     Part("package", "the installed package: examples by CMake and end to end, "
-         "also with a container's system calls, a program by pkg-config",
+         "also with a container's system calls and over gRPC, a program by "
+         "pkg-config",
          MODES, 2.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}"),)),
     Part("model", "the protocols' models with their mutants, and the real "

@@ -65,7 +65,7 @@ if(LAUBERHORN_SANITIZE)
   set(seeds ARGS --seeds=1000)
 endif()
 lauberhorn_test(NAME nic_simulation_test SRCS simulation_test.cc DEPS
-                lauberhorn_nic_testing LABELS memory long SHARDS 2 ${seeds})
+                lauberhorn_nic_testing LABELS memory SHARDS 2 ${seeds})
 add_test(NAME nic_simulation_replay_test
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/testing/replay_test
                  $<TARGET_FILE:nic_simulation_test>)

@@ -21,11 +21,11 @@ function(lauberhorn_compile_settings target)
   target_include_directories(${target} PRIVATE ${Lauberhorn_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE lauberhorn_warnings
                                           lauberhorn_sanitizers)
-  if(LAUBERHORN_EDGE_LOG AND NOT target STREQUAL abi_edge_log)
+  if(LAUBERHORN_CONFORMANCE AND NOT target STREQUAL abi_conformance_hooks)
     target_compile_options(
       ${target}
-      PRIVATE "SHELL:-include ${Lauberhorn_SOURCE_DIR}/abi/host/testing/edge_log.h")
-    target_link_libraries(${target} PRIVATE abi_edge_log)
+      PRIVATE "SHELL:-include ${Lauberhorn_SOURCE_DIR}/abi/host/testing/conformance_hooks.h")
+    target_link_libraries(${target} PRIVATE abi_conformance_hooks)
   endif()
   # GCC copies few bytes of a size that it does not know by an instruction that
   # takes 10 ns to start; the C library's functions are faster.
@@ -98,8 +98,8 @@ function(lauberhorn_installed_library)
     ${ARG_NAME}
     PUBLIC ${ARG_DEPS}
     PRIVATE $<BUILD_INTERFACE:lauberhorn_sanitizers>)
-  if(LAUBERHORN_EDGE_LOG)
-    target_link_libraries(${ARG_NAME} PUBLIC abi_edge_log)
+  if(LAUBERHORN_CONFORMANCE)
+    target_link_libraries(${ARG_NAME} PUBLIC abi_conformance_hooks)
   endif()
   set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_LIBRARY ${ARG_NAME})
   set_property(GLOBAL PROPERTY LAUBERHORN_INSTALLED_DEPS ${ARG_DEPS})

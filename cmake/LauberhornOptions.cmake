@@ -20,7 +20,7 @@ set(LAUBERHORN_SANITIZE
     CACHE STRING "Sanitizers: 'address,undefined', 'thread', the first with \
 'fuzzer-no-link', or nothing")
 
-option(LAUBERHORN_EDGE_LOG "Log every edge of every channel (make conformance)"
+option(LAUBERHORN_CONFORMANCE "Hooks that check the contract (make conformance)"
        OFF)
 
 if(PROJECT_IS_TOP_LEVEL)

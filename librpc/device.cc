@@ -28,6 +28,7 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
   lh_channel channel = {};
   channel.out = lane(layout.out);
   channel.in = lane(layout.in);
+  channel.in.stalls = (info.features & LH_FEATURE_NEEDS_KICK) != 0;
   channel.bell.watched =
       &attachment.At<lh_channel_state>(layout.state)->watched;
   channel.bell.asleep = &attachment.At<lh_info>(0)->asleep;

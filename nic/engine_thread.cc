@@ -186,7 +186,8 @@ absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Open() {
 void EngineThread::Wake(__u64* word) {
   // The futex is the low half: the contract is little-endian.
   syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
-          FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+          options_.mapped_twice ? FUTEX_WAKE : FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+          1, nullptr, nullptr, 0);
 }
 
 }  // namespace lauberhorn::nic

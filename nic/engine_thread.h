@@ -31,6 +31,8 @@ struct EngineThreadOptions {
   EngineOptions engine;  // its secret is filled in here
   bool spin = false;     // the thread has a core of its own
   bool trace = false;    // from the start
+  // The host sleeps on the words by another mapping of the region than this.
+  bool mapped_twice = false;
   // Where to offer a socket that answers `lauberhorn stat`: the first that can
   // be used (nic/report_socket.h). None: nowhere.
   std::vector<std::string> report_folders;

@@ -48,7 +48,7 @@ Region::Plan Region::MakePlan(const RegionOptions& options) {
   const std::uint64_t calls =
       std::uint64_t{options.arrived_calls} + options.own_calls;
   plan.lines = RoundUp(plan.call_words + calls * sizeof(lh_call_word), kPage);
-  plan.overflow = plan.lines + lanes * options.slots * sizeof(lh_line);
+  plan.overflow = plan.lines + lanes * options.slots * options.line_stride;
   plan.hints =
       RoundUp(plan.overflow + lanes * options.slots * kOverflow, kPage);
   plan.size = plan.hints + endpoints * sizeof(lh_hint);
@@ -70,7 +70,7 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
   std::uint64_t overflow = plan.overflow;
   const auto next_lane = [&] {
     const lh_lane_layout lane = {lines, overflow};
-    lines += std::uint64_t{options.slots} * sizeof(lh_line);
+    lines += std::uint64_t{options.slots} * options.line_stride;
     overflow += std::uint64_t{options.slots} * kOverflow;
     return lane;
   };
@@ -102,16 +102,17 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
   info_->features = options.features;
   info_->region_size = plan.size;
   info_->slots = options.slots;
-  info_->line_stride = sizeof(lh_line);
+  info_->line_stride = options.line_stride;
+  info_->t_max_ns = options.t_max_ns;
   info_->overflow_size = kOverflow;
   info_->endpoints = options.endpoints;
   info_->processes = plan.process;
   info_->process_count = 1;
   info_->clock_mult = 1;  // device time is CLOCK_MONOTONIC
   for (std::uint32_t number = 0; number < channels(); ++number) {
-    LH_ON_LANE(LH_LANE_OUT, OutLane(number).lines, sizeof(lh_line),
+    LH_ON_LANE(LH_LANE_OUT, OutLane(number).lines, options.line_stride,
                options.slots);
-    LH_ON_LANE(LH_LANE_IN, InLane(number).lines, sizeof(lh_line),
+    LH_ON_LANE(LH_LANE_IN, InLane(number).lines, options.line_stride,
                options.slots);
   }
   lh_store_release(&info_->status, LH_STATUS_DOWN);

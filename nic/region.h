@@ -30,6 +30,9 @@ struct RegionOptions {
   std::uint32_t arrived_calls = 4096;  // calls of others that may be in work
   std::uint32_t own_calls = 4096;      // calls of this process
   std::uint64_t features = 0;          // LH_FEATURE_*
+  // From line to line of a lane, in bytes: a multiple of that of a line.
+  std::uint32_t line_stride = LH_LINE_SIZE;
+  std::uint32_t t_max_ns = 0;  // how long a load may be left unanswered
 };
 
 // Which of an endpoint's channels; their number is 2 * endpoint + which.

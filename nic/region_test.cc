@@ -83,6 +83,12 @@ INSTANTIATE_TEST_SUITE_P(
                       .arrived_calls = 5,
                       .own_calls = 7,
                       .features = LH_FEATURE_NEEDS_RING},
+        // Slots a page apart, whose loads may be left unanswered.
+        RegionOptions{.endpoints = 2,
+                      .slots = 4,
+                      .features = LH_FEATURE_NEEDS_KICK,
+                      .line_stride = 4096,
+                      .t_max_ns = 15'000'000},
         // As many channels as one bell line has bits, and one endpoint more.
         RegionOptions{.endpoints = LH_BELL_BITS / 2, .slots = 2},
         RegionOptions{.endpoints = LH_BELL_BITS / 2 + 1, .slots = 2}));
@@ -111,7 +117,7 @@ TEST_P(RegionTest, PartsAreAligned) {
     const lh_channel_layout& channel = *region_.channel(number);
     EXPECT_EQ(channel.state % LH_LINE_SIZE, 0u);
     for (const lh_lane_layout& lane : {channel.out, channel.in}) {
-      EXPECT_EQ(lane.lines % LH_LINE_SIZE, 0u);
+      EXPECT_EQ(lane.lines % region_.info()->line_stride, 0u);
       EXPECT_EQ(lane.overflow % LH_LINE_SIZE, 0u);
     }
   }
@@ -128,7 +134,8 @@ TEST_P(RegionTest, SaysWhatItWasMadeWith) {
   EXPECT_EQ(info.version_minor, LH_VERSION_MINOR);
   EXPECT_EQ(info.features, options.features);
   EXPECT_EQ(info.slots, options.slots);
-  EXPECT_EQ(info.line_stride, sizeof(lh_line));
+  EXPECT_EQ(info.line_stride, options.line_stride);
+  EXPECT_EQ(info.t_max_ns, options.t_max_ns);
   EXPECT_GE(info.overflow_size + LH_INLINE_SIZE, kMaxPayload);
   EXPECT_EQ(info.endpoints, options.endpoints);
   EXPECT_EQ(info.process_count, 1u);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 /*
- * atomic_kernel.h - the five macros of channel.h and bell.h, for the kernel
+ * atomic_kernel.h - the six macros of channel.h and bell.h, for the kernel
  *
  * The other side may be a device, so ordering is by dma_*() barriers: smp_*()
  * vanish without SMP and are too narrow on arm64. On x86 ordinary loads and
@@ -55,5 +55,23 @@ static inline int lh_kernel_cas64(__u64 *address, __u64 old, __u64 value)
 	} while (0)
 
 #define lh_heavy_fence(asymmetric) lh_light_fence(asymmetric)
+
+#ifdef CONFIG_X86
+static inline void lh_kernel_write_back(const void *line)
+{
+	const char *half = (const char *)line;
+
+	for (; half < (const char *)line + LH_LINE_SIZE; half += 64)
+		asm volatile("clflush %0" : : "m"(*half) : "memory");
+}
+#else
+#define lh_kernel_write_back(line)                    \
+	dcache_clean_inval_poc((unsigned long)(line), \
+			       (unsigned long)(line) + LH_LINE_SIZE)
+#endif
+
+#ifndef lh_write_back
+#define lh_write_back(line) lh_kernel_write_back(line)
+#endif
 
 #endif /* LH_HOST_ATOMIC_KERNEL_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 /*
- * atomic_user.h - the five macros of channel.h and bell.h, for user space
+ * atomic_user.h - the six macros of channel.h and bell.h, for user space
  *
  * lh_load_acquire, lh_store_release: order this side's accesses to the message
  * around the access to the word. lh_cas64: true if @address held @old and now
@@ -53,5 +53,26 @@ static inline void lh_user_heavy_fence(int asymmetric)
 }
 
 #define lh_heavy_fence(asymmetric) lh_user_heavy_fence(asymmetric)
+
+/* Both hardware lines of a slot go back to the device, and leave the cache. */
+static inline void lh_user_write_back(const void *line)
+{
+	const char *half = (const char *)line;
+	const char *end = half + LH_LINE_SIZE;
+
+	for (; half < end; half += 64) {
+#if defined(__x86_64__)
+		__asm__ __volatile__("clflush %0" : : "m"(*half) : "memory");
+#elif defined(__aarch64__)
+		__asm__ __volatile__("dc civac, %0" : : "r"(half) : "memory");
+#else
+#error "how does this architecture write a line back to its owner?"
+#endif
+	}
+}
+
+#ifndef lh_write_back
+#define lh_write_back(line) lh_user_write_back(line)
+#endif
 
 #endif /* LH_HOST_ATOMIC_USER_H */

@@ -4,7 +4,7 @@
  * channel.h - the operations on lanes: put, get, exchange and their parts
  *
  * Used by the library, the kernel and the NIC alike. The includer defines the
- * five macros first (atomic_user.h, atomic_kernel.h, or its own): this header
+ * six macros first (atomic_user.h, atomic_kernel.h, or its own): this header
  * includes neither.
  *
  * Ownership: a struct lh_lane is one side's private view of a lane; it belongs to
@@ -29,7 +29,7 @@
 
 #if !defined(lh_load_acquire) || !defined(lh_store_release) || \
 	!defined(lh_cas64) || !defined(lh_light_fence) ||      \
-	!defined(lh_heavy_fence)
+	!defined(lh_heavy_fence) || !defined(lh_write_back)
 #error "include atomic_user.h or atomic_kernel.h before channel.h"
 #endif
 
@@ -47,6 +47,8 @@
  * @slots: D
  * @position: slot that this side fills or takes next
  * @held: slots taken and not yet released (taker of an `in` lane only)
+ * @stalls: the NIC may leave a load of a slot unanswered, so that a released one
+ *          must not stay in this side's cache (host, `in` lane only)
  */
 struct lh_lane {
 	__u8 *lines;
@@ -56,6 +58,7 @@ struct lh_lane {
 	__u32 slots;
 	__u32 position;
 	__u32 held;
+	__u32 stalls;
 };
 
 /*
@@ -314,6 +317,8 @@ static inline void lh_release(struct lh_lane *in, struct lh_line *line)
 
 	lh_edge_release(&line->header.word, word);
 	in->held--;
+	if (in->stalls)
+		lh_write_back(line);
 }
 
 /**

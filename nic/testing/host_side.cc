@@ -42,7 +42,8 @@ HostChannel::HostChannel(std::uint8_t* base, std::uint32_t endpoint,
                    .overflow_size = info->overflow_size,
                    .slots = info->slots,
                    .position = 0,
-                   .held = 0};
+                   .held = 0,
+                   .stalls = 0};
   };
   channel_.out = lane(layout.out);
   channel_.in = lane(layout.in);

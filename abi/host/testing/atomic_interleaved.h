@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 
-// The five macros of channel.h and bell.h as steps of the interleaver: its
+// The six macros of channel.h and bell.h as steps of the interleaver: its
 // memory model is their ordering. Every edge is reported to the scenario.
 // Includes the operations too, as nothing else may define their macros.
 
@@ -34,6 +34,8 @@ inline Word Filled(Word value) {
   ::lauberhorn::testing::Interleaver::Current().LightFence(asymmetric)
 #define lh_heavy_fence(asymmetric) \
   ::lauberhorn::testing::Interleaver::Current().HeavyFence(asymmetric)
+// Lines are coherent there, and no load is left unanswered.
+#define lh_write_back(line) ((void)(line))
 #define LH_ON_EDGE(edge, address, old, new) \
   ::lauberhorn::testing::Interleaver::Current().OnEdge(edge, address, old, new)
 

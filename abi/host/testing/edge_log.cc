@@ -6,10 +6,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace {
 
@@ -56,6 +58,28 @@ Log* Open() {
   return g_log;
 }
 
+// Another mapping of memory that has lanes. Written whole before `end` is.
+struct View {
+  std::atomic<uintptr_t> end{0};
+  uintptr_t begin = 0;
+  uintptr_t original = 0;
+};
+View g_views[64];
+std::atomic<unsigned> g_next_view{0};
+
+uintptr_t Original(uintptr_t address) {
+  // The newest first: it may be where an older one was.
+  const unsigned count = g_next_view.load(std::memory_order_acquire);
+  for (unsigned i = 0; i < count && i < std::size(g_views); ++i) {
+    const View& view = g_views[(count - 1 - i) % std::size(g_views)];
+    if (address < view.end.load(std::memory_order_acquire) &&
+        address >= view.begin) {
+      return address - view.begin + view.original;
+    }
+  }
+  return address;
+}
+
 void Write(uint64_t kind, const void* address, __u64 old, __u64 value) {
   static Log* const log = Open();
   if (log == nullptr) return;
@@ -65,7 +89,8 @@ void Write(uint64_t kind, const void* address, __u64 old, __u64 value) {
   lh_edge_log_record& record = log->records[place];
   record.old = old;
   record.value = value;
-  const uint64_t what = kind << 56 | reinterpret_cast<uintptr_t>(address);
+  const uint64_t what =
+      kind << 56 | Original(reinterpret_cast<uintptr_t>(address));
   __atomic_store_n(&record.what, what, __ATOMIC_RELEASE);
 }
 
@@ -78,4 +103,20 @@ void lh_log_edge(int edge, const void* address, __u64 old, __u64 value) {
 void lh_log_lane(int direction, const void* lines, __u32 stride, __u32 slots) {
   Write(LH_EDGE_LOG_LANE, lines, static_cast<__u64>(direction) << 32 | slots,
         stride);
+}
+
+void lh_log_view(const void* view, __u64 size, const void* original) {
+  // One thread at a time makes devices.
+  if (size == 0) {
+    for (View& old : g_views)
+      if (old.begin == reinterpret_cast<uintptr_t>(view)) old.end.store(0);
+    return;
+  }
+  const unsigned number = g_next_view.load();
+  View& place = g_views[number % std::size(g_views)];
+  place.end.store(0);
+  place.begin = reinterpret_cast<uintptr_t>(view);
+  place.original = reinterpret_cast<uintptr_t>(original);
+  place.end.store(place.begin + size, std::memory_order_release);
+  g_next_view.store(number + 1, std::memory_order_release);
 }

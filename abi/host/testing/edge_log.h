@@ -3,9 +3,9 @@
 /*
  * edge_log.h - every edge that a process takes, in a file
  *
- * The build with LAUBERHORN_EDGE_LOG includes this before everything else; in
- * all other builds the two macros are empty. If the environment names a folder
- * (LAUBERHORN_EDGE_LOG), each process writes a file there, for
+ * The build with LAUBERHORN_CONFORMANCE includes this before everything else;
+ * in all other builds the two macros are empty. If the environment names a
+ * folder (LAUBERHORN_EDGE_LOG), each process writes a file there, for
  * tests/conformance/check_edge_logs. Without it nothing is written.
  *
  * The file is a mapping that is shared with the children that a process forks,
@@ -33,6 +33,12 @@ void lh_log_edge(int edge, const void* address, __u64 old, __u64 value);
  * in this memory is forgotten.
  */
 void lh_log_lane(int direction, const void* lines, __u32 stride, __u32 slots);
+
+/*
+ * The @size bytes at @view are another mapping of those at @original, which is
+ * where the log has their lanes. None: it is no mapping any more.
+ */
+void lh_log_view(const void* view, __u64 size, const void* original);
 
 #ifdef __cplusplus
 }

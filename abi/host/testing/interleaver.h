@@ -5,7 +5,7 @@
 //
 // The code under test runs as fibers of one thread. Each atomic access, fence
 // and system call of it is a step at which the scheduler decides who moves
-// next; atomic_interleaved.h makes the five macros of the channel header such
+// next; atomic_interleaved.h makes the six macros of the channel header such
 // steps. Run() executes a scenario again and again, each time with another
 // order of the steps, until all orders that can differ were seen
 // (schedule_search.h).

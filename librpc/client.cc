@@ -21,6 +21,20 @@ namespace {
 constexpr absl::Duration kFirstPutAgain = absl::Microseconds(50);
 constexpr absl::Duration kLongestPutAgain = absl::Milliseconds(1);
 
+lh_peer_state NumberOf(ConnectionState state) {
+  switch (state) {
+    case ConnectionState::kIdle:
+      return LH_PEER_IDLE;
+    case ConnectionState::kConnecting:
+      return LH_PEER_CONNECTING;
+    case ConnectionState::kReady:
+      return LH_PEER_READY;
+    case ConnectionState::kFailed:
+      break;
+  }
+  return LH_PEER_FAILED;
+}
+
 }  // namespace
 
 ClientImpl::ClientImpl(std::shared_ptr<Runtime> runtime,
@@ -35,6 +49,42 @@ ClientImpl::~ClientImpl() {
   lh_command_handle command;
   command.handle = handle_;
   (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
+}
+
+absl::StatusOr<ConnectionState> ClientImpl::AskState(std::uint32_t known,
+                                                     std::uint64_t deadline,
+                                                     bool connect) {
+  lh_command_peer_state command;
+  command.peer = handle_;
+  command.deadline = deadline;
+  command.known = known;
+  command.flags = connect ? LH_PEER_STATE_CONNECT : 0;
+  const WhileWaiting waiting(runtime().endpoints().FindThisThread());
+  const absl::StatusOr<std::uint64_t> state =
+      runtime().Control(LH_COMMAND_PEER_STATE, command);
+  if (!state.ok()) return state.status();
+  switch (*state) {
+    case LH_PEER_IDLE:
+      return ConnectionState::kIdle;
+    case LH_PEER_CONNECTING:
+      return ConnectionState::kConnecting;
+    case LH_PEER_READY:
+      return ConnectionState::kReady;
+    default:
+      return ConnectionState::kFailed;
+  }
+}
+
+absl::StatusOr<ConnectionState> ClientImpl::GetState(bool try_to_connect) {
+  constexpr std::uint32_t kNoState = ~std::uint32_t{0};
+  return AskState(kNoState, 0, try_to_connect);
+}
+
+absl::StatusOr<ConnectionState> ClientImpl::WaitForChange(ConnectionState known,
+                                                          absl::Time deadline) {
+  const bool connect = known == ConnectionState::kConnecting ||
+                       known == ConnectionState::kFailed;
+  return AskState(NumberOf(known), ToDeviceDeadline(deadline), connect);
 }
 
 std::uint64_t DeadlineOf(const CallOptions& options) {

@@ -34,10 +34,17 @@ class ClientImpl final : public Client {
 
   const std::string& target() const override { return target_; }
   const PeerAddress& peer() const override { return peer_; }
+  absl::StatusOr<ConnectionState> GetState(bool try_to_connect) override;
+  absl::StatusOr<ConnectionState> WaitForChange(ConnectionState known,
+                                                absl::Time deadline) override;
   RuntimeImpl& runtime() const { return RuntimeImpl::From(*runtime_); }
   std::uint64_t handle() const { return handle_; }
 
  private:
+  absl::StatusOr<ConnectionState> AskState(std::uint32_t known,
+                                           std::uint64_t deadline,
+                                           bool connect);
+
   const std::shared_ptr<Runtime> runtime_;
   const std::string target_;
   const PeerAddress peer_;

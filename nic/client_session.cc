@@ -21,6 +21,10 @@ namespace {
 constexpr Nanos kFirstOpeningRetry = 20 * kMillisecond;
 constexpr std::uint32_t kOpenings = 6;
 
+// How long a session is wanted that somebody asked for: longer than that, and
+// than the longest interval.
+constexpr Nanos kWanted = 2 * kSecond;
+
 // So often the network must have said that nobody listens there: one may be of
 // the server's last life, or forged.
 constexpr std::uint32_t kRefusedOpenings = 2;
@@ -46,6 +50,8 @@ absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
   ++peer.generation;
   peer.first = peer.last = kNone;
   peer.in_flight = 0;
+  peer.wanted = 0;
+  peer.failed = false;
   return lh_handle(unused - peers_.begin(), peer.generation);
 }
 
@@ -73,6 +79,20 @@ ClientTransport::Peer* ClientTransport::FindPeer(std::uint64_t handle) {
     return nullptr;
   }
   return &peers_[index];
+}
+
+absl::StatusOr<lh_peer_state> ClientTransport::StateOf(std::uint64_t handle) {
+  const Peer* const peer = FindPeer(handle);
+  if (peer == nullptr) return absl::NotFoundError("no such peer");
+  if (peer->state == kReady) return LH_PEER_READY;
+  if (peer->failed) return LH_PEER_FAILED;
+  return peer->state == kClosed ? LH_PEER_IDLE : LH_PEER_CONNECTING;
+}
+
+void ClientTransport::Want(std::uint64_t handle, Nanos now) {
+  Peer& peer = *FindPeer(handle);
+  peer.wanted = now + kWanted;
+  if (peer.state == kClosed) StartOpening(lh_handle_index(handle), now);
 }
 
 void ClientTransport::Close(Peer& peer) {
@@ -112,6 +132,7 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
 }
 
 void ClientTransport::FailImpatient(Peer& peer, absl::string_view why) {
+  peer.failed = true;
   const std::string text = absl::StrCat(why, " ", peer.address.ToString(),
                                         "; is the server running?");
   for (std::uint32_t at = peer.first; at != kNone;) {
@@ -130,7 +151,7 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
     counters_.sessions_failed.Add();
   }
   if (peer.attempts >= kOpenings) FailImpatient(peer, "no answer from");
-  if (peer.first == kNone) {
+  if (peer.first == kNone && peer.wanted <= now) {
     peer.state = kClosed;
     return;
   }
@@ -149,7 +170,7 @@ void ClientTransport::OnUnreachable(const Address& address) {
     if (++peer.refusals < kRefusedOpenings) continue;
     if (peer.refusals == kRefusedOpenings) counters_.sessions_failed.Add();
     FailImpatient(peer, "nobody listens at");
-    if (peer.first != kNone) continue;
+    if (peer.first != kNone || peer.wanted > now_) continue;
     peer.state = kClosed;
     timers_.Clear(PeerTimer(index));
   }
@@ -208,6 +229,7 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
   counters_.sessions_opened.Add();
   peer->token = open.token;
   peer->state = kReady;
+  peer->failed = false;
   peer->active = now;
   peer->granted = 0;
   peer->load = 0;

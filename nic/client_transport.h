@@ -83,6 +83,14 @@ class ClientTransport {
   // Ends the peer's open calls with CANCELLED. NOT_FOUND for an unknown handle.
   absl::Status Disconnect(std::uint64_t peer, Nanos now);
 
+  // How the session with a peer is. NOT_FOUND for an unknown handle.
+  absl::StatusOr<lh_peer_state> StateOf(std::uint64_t peer);
+
+  // Opens the session with a peer that is known, unless it is open, and goes on
+  // trying for a while: at least as long as it takes to see that nobody
+  // answers.
+  void Want(std::uint64_t peer, Nanos now);
+
   // The name of a method that will be called. Errors as MethodNames::Add().
   absl::Status NameMethod(std::uint64_t method, absl::string_view name);
 
@@ -149,6 +157,7 @@ class ClientTransport {
     std::uint64_t token;
     lh_open open;  // with the cookie, while it is opened
     Nanos active;
+    Nanos wanted;  // the session, until then, also if no call waits for it
     std::uint32_t generation;
     std::uint32_t attempts;  // to open the session
     std::uint32_t refusals;  // of these, as the network says
@@ -156,6 +165,7 @@ class ClientTransport {
     std::uint32_t last;
     std::uint32_t in_flight;
     PeerState state;
+    bool failed;                 // to open it, and it has not been open since
     std::uint16_t granted;       // slots
     std::uint8_t load;           // of the server, as it said last
     std::uint16_t free;          // the first that is, or kNoSlot

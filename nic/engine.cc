@@ -50,6 +50,7 @@ Nanos Engine::Poll(Nanos now) {
   dispatcher_.Dispatch();
   if (servers_.NextLate() <= now) EndLateServers();
   if (closing_) FinishClosedServers();
+  if (!peer_waits_.empty()) AnswerPeerWaits();
   busy = answers_.DeliverWaiting() || busy;
   for (std::uint32_t channel; channels_.TakeQuarantined(&channel);) {
     busy = true;
@@ -65,7 +66,7 @@ Nanos Engine::Poll(Nanos now) {
   settled_ = !busy && !answers_.HasWaiting() && !dispatcher_.HasQueued();
   if (busy) return now;
   next_ = std::min({client_transport_.Next(), server_transport_.Next(),
-                    dispatcher_.Next(), servers_.NextLate()});
+                    dispatcher_.Next(), servers_.NextLate(), next_peer_wait_});
   return next_;
 }
 

@@ -113,10 +113,13 @@ class Engine final : private ServerTransport::Handler,
   // The result. Sets `*answered` if it is given by itself, now or later.
   absl::StatusOr<std::uint64_t> RunControl(std::uint32_t place, bool* answered);
   absl::Status AnswerCallPeer(std::uint32_t place);
+  absl::StatusOr<std::uint64_t> AskPeerState(std::uint32_t place,
+                                             bool* answered);
   absl::Status AddMethod();
   absl::Status NameMethod();
   void EndLateServers();
   void FinishClosedServers();
+  void AnswerPeerWaits();
 
   Region& region_;
   Waker& waker_;
@@ -128,11 +131,21 @@ class Engine final : private ServerTransport::Handler,
   Dispatcher dispatcher_;
   ServerTransport server_transport_;
   ClientTransport client_transport_;
-  bool closing_ = false;  // a server may have become closed
-  Nanos now_ = 0;         // of this turn
-  bool settled_ = false;  // a turn like the last one would do nothing
-  Nanos next_ = 0;        // what the last such one returned
-  HostMessage message_;   // being handled
+  // Commands that wait until the state of a peer changes.
+  struct PeerWait {
+    std::uint32_t place;
+    std::uint32_t known;
+    std::uint64_t peer;
+    Nanos deadline;
+    bool connect;
+  };
+  std::vector<PeerWait> peer_waits_;
+  Nanos next_peer_wait_ = kNever;  // the earliest deadline
+  bool closing_ = false;           // a server may have become closed
+  Nanos now_ = 0;                  // of this turn
+  bool settled_ = false;           // a turn like the last one would do nothing
+  Nanos next_ = 0;                 // what the last such one returned
+  HostMessage message_;            // being handled
 };
 
 }  // namespace lauberhorn::nic

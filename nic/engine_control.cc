@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's control commands: abi/host/control.h.
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -139,6 +140,9 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       return Result(status);
     }
 
+    case LH_COMMAND_PEER_STATE:
+      return AskPeerState(place, answered);
+
     default:
       return absl::UnimplementedError("unknown control command");
   }
@@ -173,6 +177,48 @@ absl::Status Engine::AnswerCallPeer(std::uint32_t place) {
   answers_.Result(place, 0, 0,
                   {reinterpret_cast<const std::uint8_t*>(&raw), sizeof(raw)});
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> Engine::AskPeerState(std::uint32_t place,
+                                                   bool* answered) {
+  lh_command_peer_state command;
+  if (!Read(message_.bytes(), &command)) return Malformed();
+  const absl::StatusOr<lh_peer_state> state =
+      client_transport_.StateOf(command.peer);
+  if (!state.ok()) return state.status();
+  const bool connect = (command.flags & LH_PEER_STATE_CONNECT) != 0;
+  if (connect) client_transport_.Want(command.peer, now_);
+  if (*state != command.known) return *state;
+  peer_waits_.push_back(
+      {.place = place,
+       .known = command.known,
+       .peer = command.peer,
+       .deadline = command.deadline == 0 ? kNever : command.deadline,
+       .connect = connect});
+  *answered = true;
+  return *state;
+}
+
+// Of those whose peer has changed, or is gone, or whose deadline has come.
+void Engine::AnswerPeerWaits() {
+  next_peer_wait_ = kNever;
+  std::size_t kept = 0;
+  for (const PeerWait& wait : peer_waits_) {
+    const absl::StatusOr<lh_peer_state> state =
+        client_transport_.StateOf(wait.peer);
+    if (!state.ok()) {
+      answers_.Result(wait.place,
+                      static_cast<std::uint8_t>(state.status().code()), 0,
+                      Bytes(state.status().message()));
+    } else if (*state != wait.known || wait.deadline <= now_) {
+      answers_.Result(wait.place, 0, *state, {});
+    } else {
+      if (wait.connect) client_transport_.Want(wait.peer, now_);
+      next_peer_wait_ = std::min(next_peer_wait_, wait.deadline);
+      peer_waits_[kept++] = wait;
+    }
+  }
+  peer_waits_.resize(kept);
 }
 
 // The deadline of their closing has come.

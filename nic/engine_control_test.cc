@@ -79,13 +79,13 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kAlreadyExists = 6;
   constexpr std::uint64_t kFailedPrecondition = 9;
   EXPECT_EQ(Control(*client_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_CALL_PEER + 1);
+  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_PEER_STATE + 1);
   EXPECT_EQ(Control(*client_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
         LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
         LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS, LH_COMMAND_METHOD_NAME,
-        LH_COMMAND_CALL_PEER}) {
+        LH_COMMAND_CALL_PEER, LH_COMMAND_PEER_STATE}) {
     EXPECT_EQ(Control(*client_, command, "short").code, kInvalid) << command;
   }
   lh_command_handle nothing;
@@ -165,6 +165,96 @@ TEST_F(EngineTest, AServerMayNotAskForAClientThatIsGone) {
   lh_command_handle command;
   command.handle = call.header.call;
   EXPECT_EQ(Control(*server_, LH_COMMAND_CALL_PEER, Payload(command)).code, 5u);
+}
+
+class PeerStateTest : public EngineTest {
+ protected:
+  static constexpr std::uint32_t kAny = 99;
+
+  static std::string StatePayload(std::uint64_t peer, std::uint32_t known,
+                                  std::uint32_t flags, Nanos deadline = 0) {
+    lh_command_peer_state command;
+    command.peer = peer;
+    command.deadline = deadline;
+    command.known = known;
+    command.flags = flags;
+    return Payload(command);
+  }
+
+  std::uint64_t State() {
+    return Control(*client_, LH_COMMAND_PEER_STATE,
+                   StatePayload(peer_, kAny, 0))
+        .data;
+  }
+
+  // Waits on the client's endpoint 3.
+  void PutWait(std::uint64_t peer, std::uint32_t known, std::uint32_t flags,
+               Nanos deadline = 0) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = LH_COMMAND_PEER_STATE;
+    header.call = 99;
+    ASSERT_TRUE(client_->call(3).Put(
+        header, StatePayload(peer, known, flags, deadline)));
+  }
+};
+
+TEST_F(PeerStateTest, ASessionIsOpenedOnDemand) {
+  EXPECT_EQ(State(), LH_PEER_IDLE);
+  PutWait(peer_, LH_PEER_IDLE, LH_PEER_STATE_CONNECT);
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_CONNECTING);
+  PutWait(peer_, LH_PEER_CONNECTING, 0);
+  const TakenMessage ready = Await(client_->call(3));
+  EXPECT_EQ(ready.header.kind, LH_KIND_RESULT);
+  EXPECT_EQ(ready.header.data, LH_PEER_READY);
+  EXPECT_EQ(State(), LH_PEER_READY);
+}
+
+TEST_F(PeerStateTest, AWaitWithoutDemandEndsAtItsDeadline) {
+  const Nanos deadline = now() + 10 * kSecond;
+  PutWait(peer_, LH_PEER_IDLE, 0, deadline);
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_IDLE);
+  EXPECT_GE(now(), deadline);
+  EXPECT_LE(now(), deadline + kMillisecond);
+}
+
+TEST_F(PeerStateTest, WhatNobodyAnswersHasFailedAndIsTriedOn) {
+  lh_command_listen connect = {};
+  connect.address = server_->address(kPort + 1).raw();
+  peer_ = Control(*client_, LH_COMMAND_CONNECT, Payload(connect)).data;
+  PutWait(peer_, LH_PEER_IDLE, LH_PEER_STATE_CONNECT);
+  Await(client_->call(3));
+  PutWait(peer_, LH_PEER_CONNECTING, LH_PEER_STATE_CONNECT);
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_FAILED);
+  // It is there later than whoever waits for it.
+  PutWait(peer_, LH_PEER_FAILED, LH_PEER_STATE_CONNECT);
+  simulation_.RunUntil(now() + 20 * kSecond, [] { return false; });
+  lh_command_listen listen = {};
+  listen.server = server_handle_;
+  listen.address = connect.address;
+  ASSERT_EQ(Control(*server_, LH_COMMAND_LISTEN, Payload(listen)).code, 0u);
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_READY);
+}
+
+TEST_F(PeerStateTest, WhoWaitsForAPeerThatGoesIsTold) {
+  PutWait(peer_, LH_PEER_IDLE, 0);
+  Steps(20);
+  lh_command_handle peer;
+  peer.handle = peer_;
+  ASSERT_EQ(Control(*client_, LH_COMMAND_DISCONNECT, Payload(peer)).code, 0u);
+  EXPECT_EQ(Await(client_->call(3)).header.code, 5u);  // NOT_FOUND
+  PutWait(peer_, LH_PEER_IDLE, 0);
+  EXPECT_EQ(Await(client_->call(3)).header.code, 5u);
+}
+
+TEST_F(PeerStateTest, AServerThatGoesLeavesThePeerIdle) {
+  PutWait(peer_, LH_PEER_IDLE, LH_PEER_STATE_CONNECT);
+  Await(client_->call(3));
+  PutWait(peer_, LH_PEER_CONNECTING, 0);
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_READY);
+  PutWait(peer_, LH_PEER_READY, 0);
+  ASSERT_TRUE(PutClose(5, 100));
+  EXPECT_EQ(Await(client_->call(3)).header.data, LH_PEER_IDLE);
 }
 
 TEST_F(EngineTest, AMethodWithAnotherNameIsNotRun) {

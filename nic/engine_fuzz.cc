@@ -199,7 +199,7 @@ class Fuzz final : private Waker {
     lh_message header = {};
     header.kind = LH_KIND_CONTROL;
     header.call = input_.Below(4);
-    header.code = 1 + input_.Below(LH_COMMAND_CALL_PEER);
+    header.code = 1 + input_.Below(LH_COMMAND_PEER_STATE);
     std::string payload;
     const auto add = [&payload](const auto& command) {
       payload.append(reinterpret_cast<const char*>(&command), sizeof(command));
@@ -233,6 +233,13 @@ class Fuzz final : private Waker {
         add(lh_command_listen{.server = Handle(), .address = address.raw()});
         break;
       }
+      case LH_COMMAND_PEER_STATE:
+        add(lh_command_peer_state{
+            .peer = Handle(),
+            .deadline = input_.Byte() % 2 * (now_ + kSecond),
+            .known = static_cast<__u32>(input_.Below(5)),
+            .flags = static_cast<__u32>(input_.Below(2))});
+        break;
       case LH_COMMAND_LIMITS:
         add(lh_command_limits{.running = input_.Byte(),
                               .threads = input_.Byte(),

@@ -31,9 +31,8 @@ enum lh_command {
 	LH_COMMAND_ENDPOINT_RETIRE = 8, /* struct lh_command_handle */
 	LH_COMMAND_LIMITS = 9, /* struct lh_command_limits */
 	LH_COMMAND_METHOD_NAME = 10, /* struct lh_command_method_name, name */
-	LH_COMMAND_CALL_PEER =
-		11 /* struct lh_command_handle: call; answered with
-				     struct lh_address */
+	LH_COMMAND_CALL_PEER = 11, /* struct lh_command_handle: call */
+	LH_COMMAND_PEER_STATE = 12 /* struct lh_command_peer_state */
 };
 
 /*
@@ -41,8 +40,8 @@ enum lh_command {
  * closed both `in` lanes; another one is going to wait on them. ENDPOINT_RETIRE:
  * send its thread LH_KIND_RETIRE as soon as its `serve` lane is empty. The handle
  * of an endpoint is its index and generation in struct lh_endpoint_layout.
- * CALL_PEER: where the client of a call is that a thread of the process has;
- * NOT_FOUND if none has it, or the client's session is gone.
+ * CALL_PEER: where the client of a call is that a thread of the process has, as
+ * a struct lh_address; NOT_FOUND if none has it, or the session is gone.
  */
 struct lh_command_handle {
 	__u64 handle; /* w: giver; r: NIC; o: slot */
@@ -142,5 +141,33 @@ struct lh_command_listen {
 LH_SIZE(lh_command_listen, 32);
 LH_FIELD(lh_command_listen, server, 0);
 LH_FIELD(lh_command_listen, address, 8);
+
+/* How the session with a peer is. */
+enum lh_peer_state {
+	LH_PEER_IDLE = 0, /* not open; the next call opens it */
+	LH_PEER_CONNECTING = 1,
+	LH_PEER_READY = 2,
+	LH_PEER_FAILED = 3 /* could not be opened, and has not been since */
+};
+
+/* Opens the session, and goes on trying while this command waits. */
+#define LH_PEER_STATE_CONNECT 0x1
+
+/*
+ * Answered with the state in data when that is another than `known`, so at once
+ * if that is no state, and at the deadline at the latest. NOT_FOUND: no such peer.
+ */
+struct lh_command_peer_state {
+	__u64 peer; /* w: giver; r: NIC; o: slot; handle */
+	__u64 deadline; /* w: giver; r: NIC; o: slot; device ns, 0 none */
+	__u32 known; /* w: giver; r: NIC; o: slot; enum lh_peer_state */
+	__u32 flags; /* w: giver; r: NIC; o: slot; LH_PEER_STATE_* */
+};
+
+LH_SIZE(lh_command_peer_state, 24);
+LH_FIELD(lh_command_peer_state, peer, 0);
+LH_FIELD(lh_command_peer_state, deadline, 8);
+LH_FIELD(lh_command_peer_state, known, 16);
+LH_FIELD(lh_command_peer_state, flags, 20);
 
 #endif /* LH_HOST_CONTROL_H */

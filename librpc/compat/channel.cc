@@ -37,6 +37,10 @@ bool PauseFor(const lauberhorn::CallOptions& options, absl::Duration time) {
   return false;
 }
 
+// The two count alike; a client has no SHUTDOWN.
+static_assert(static_cast<int>(lauberhorn::ConnectionState::kFailed) ==
+              GRPC_CHANNEL_TRANSIENT_FAILURE);
+
 }  // namespace
 
 absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
@@ -44,8 +48,10 @@ absl::StatusOr<lauberhorn::Client*> Channel::TryConnect() {
   if (!runtime.ok()) return runtime.status();
   auto client =
       lauberhorn::Client::Connect(*std::move(runtime), settings().target);
-  if (!client.ok()) return client.status();
   const std::lock_guard<std::mutex> lock(mutex_);
+  unresolved_.store(!client.ok(), std::memory_order_relaxed);
+  changed_.notify_all();
+  if (!client.ok()) return client.status();
   if (client_ == nullptr) {
     client_ = *std::move(client);
     connected_.store(client_.get(), std::memory_order_release);
@@ -76,6 +82,58 @@ absl::StatusOr<lauberhorn::Client*> Channel::Connect(
           absl::StrCat("while waiting for: ", client.status().message()));
     }
   }
+}
+
+grpc_connectivity_state Channel::GetState(bool try_to_connect) {
+  lauberhorn::Client* client = connected_.load(std::memory_order_acquire);
+  if (client == nullptr && try_to_connect && refused_.ok()) {
+    client = TryConnect().value_or(nullptr);
+  }
+  if (client == nullptr) return StateWithoutClient();
+  const auto state = client->GetState(try_to_connect);
+  return state.ok() ? static_cast<grpc_connectivity_state>(*state)
+                    : GRPC_CHANNEL_TRANSIENT_FAILURE;
+}
+
+bool Channel::WaitForStateChangeBy(grpc_connectivity_state last_observed,
+                                   absl::Time deadline) {
+  lauberhorn::Client* const client = connected_.load(std::memory_order_acquire);
+  if (client == nullptr) return WaitForClient(last_observed, deadline);
+  if (last_observed == GRPC_CHANNEL_SHUTDOWN) return true;
+  const auto known = static_cast<lauberhorn::ConnectionState>(last_observed);
+  const auto state = client->WaitForChange(known, deadline);
+  return state.ok() && *state != known;
+}
+
+bool Channel::WaitForClient(grpc_connectivity_state last_observed,
+                            absl::Time deadline) {
+  for (absl::Duration pause = kFirstPause;;
+       pause = std::min(2 * pause, kLongestPause)) {
+    // A name that could not be resolved is tried again; one that nobody asked
+    // for is not.
+    const bool retries = last_observed == GRPC_CHANNEL_TRANSIENT_FAILURE;
+    const absl::Time until =
+        retries ? std::min(absl::Now() + pause, deadline) : deadline;
+    if (WaitUntilChanged(last_observed, until)) {
+      return connected_.load(std::memory_order_acquire) == nullptr ||
+             WaitForStateChangeBy(last_observed, deadline);
+    }
+    if (deadline <= absl::Now()) return false;
+    if (retries) (void)TryConnect();
+  }
+}
+
+bool Channel::WaitUntilChanged(grpc_connectivity_state last_observed,
+                               absl::Time until) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto changed = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return client_ != nullptr || StateWithoutClient() != last_observed;
+  };
+  if (until == absl::InfiniteFuture()) {
+    changed_.wait(lock, changed);
+    return true;
+  }
+  return changed_.wait_until(lock, absl::ToChronoTime(until), changed);
 }
 
 std::shared_ptr<Channel> CreateChannel(

@@ -146,6 +146,27 @@ TEST_F(FacadeTest, NullCredentialsFailTheCalls) {
   EXPECT_THAT(status.error_message(), HasSubstr("null credentials"));
 }
 
+TEST_F(FacadeTest, NullCredentialsLeaveTheChannelShutDown) {
+  const auto channel = grpc::CreateChannel("localhost:1", nullptr);
+  EXPECT_EQ(channel->GetState(true), GRPC_CHANNEL_SHUTDOWN);
+  const auto now = std::chrono::system_clock::now();
+  EXPECT_TRUE(channel->WaitForStateChange(GRPC_CHANNEL_IDLE, now));
+  EXPECT_FALSE(channel->WaitForStateChange(GRPC_CHANNEL_SHUTDOWN, now));
+  EXPECT_FALSE(channel->WaitForConnected(now));
+  EXPECT_EQ(FakeCore::Get().connects, 0);
+}
+
+TEST_F(FacadeTest, WaitingForAConnectionTriesTheNameAgain) {
+  FakeCore::Get().connect_errors = {absl::UnavailableError("no such name"),
+                                    absl::UnavailableError("no such name")};
+  const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", port_),
+                                           grpc::InsecureChannelCredentials());
+  EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_IDLE);
+  EXPECT_EQ(channel->GetState(true), GRPC_CHANNEL_TRANSIENT_FAILURE);
+  EXPECT_TRUE(channel->WaitForConnected(absl::InfiniteFuture()));
+  EXPECT_EQ(FakeCore::Get().connects, 1);
+}
+
 TEST_F(FacadeTest, ANameThatCannotBeResolvedIsTriedAgainByTheNextCall) {
   FakeCore::Get().connect_errors = {absl::UnavailableError("no such name")};
   const grpc::Status status = Say(*stub_, "hello");

@@ -21,6 +21,7 @@
 #define GRPCPP_CHANNEL_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -46,6 +47,13 @@ class Channel final : public ChannelInterface {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
+  grpc_connectivity_state GetState(bool try_to_connect) override;
+
+  // Channel::GetLoadBalancingPolicyName()
+  //
+  // "pick_first": a target is one address.
+  std::string GetLoadBalancingPolicyName() const { return "pick_first"; }
+
  private:
   friend std::shared_ptr<Channel> CreateCustomChannel(
       const grpc::string& target,
@@ -60,8 +68,25 @@ class Channel final : public ChannelInterface {
       const lauberhorn::CallOptions& options) override;
   absl::StatusOr<lauberhorn::Client*> TryConnect();
 
+  bool WaitForStateChangeBy(grpc_connectivity_state last_observed,
+                            absl::Time deadline) override;
+  // The same while there is no client, and until there is one or the name has
+  // turned out not to be resolved.
+  bool WaitForClient(grpc_connectivity_state last_observed,
+                     absl::Time deadline);
+  bool WaitUntilChanged(grpc_connectivity_state last_observed,
+                        absl::Time until);
+  grpc_connectivity_state StateWithoutClient() const {
+    if (!refused_.ok()) return GRPC_CHANNEL_SHUTDOWN;
+    return unresolved_.load(std::memory_order_relaxed)
+               ? GRPC_CHANNEL_TRANSIENT_FAILURE
+               : GRPC_CHANNEL_IDLE;
+  }
+
   const absl::Status refused_;
+  std::atomic<bool> unresolved_{false};  // the last attempt failed
   std::mutex mutex_;
+  std::condition_variable changed_;  // client_ or unresolved_
   std::shared_ptr<lauberhorn::Client> client_ ABSL_GUARDED_BY(mutex_);
   // client_, once it is there; stored with release, so that calls need no lock.
   std::atomic<lauberhorn::Client*> connected_{nullptr};

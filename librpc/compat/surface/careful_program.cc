@@ -94,6 +94,8 @@ void Run() {
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port),
                                 grpc::InsecureChannelCredentials(), args);
+  GPR_ASSERT(channel->WaitForConnected(In(60'000)));
+  GPR_ASSERT(channel->GetState(false) == GRPC_CHANNEL_READY);
   service.self = echo::Echo::NewStub(channel);
   const std::unique_ptr<echo::Echo::Stub> stub = echo::Echo::NewStub(channel);
 

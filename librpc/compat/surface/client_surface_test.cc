@@ -10,8 +10,10 @@
 #include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -21,6 +23,11 @@ using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+
+std::chrono::system_clock::time_point In(int milliseconds) {
+  return std::chrono::system_clock::now() +
+         std::chrono::milliseconds(milliseconds);
+}
 
 class ClientSurfaceTest : public surface::Surface {
  protected:
@@ -108,6 +115,52 @@ TEST_F(ClientSurfaceTest, ErrorsHaveALineForTheLog) {
   EXPECT_THAT(last_->debug_error_string(),
               AllOf(HasSubstr("no luck"), HasSubstr("ipv4:" + target()),
                     ContainsRegex("grpc_status: ?10")));
+}
+
+TEST_F(ClientSurfaceTest, AChannelConnectsOnDemand) {
+  EXPECT_EQ(channel_->GetState(false), GRPC_CHANNEL_IDLE);
+  EXPECT_FALSE(channel_->WaitForStateChange(GRPC_CHANNEL_IDLE, In(10)));
+  ASSERT_TRUE(channel_->WaitForConnected(surface::Patience()));
+  EXPECT_EQ(channel_->GetState(false), GRPC_CHANNEL_READY);
+  EXPECT_TRUE(channel_->WaitForConnected(In(0)));
+  EXPECT_EQ(channel_->GetLoadBalancingPolicyName(), "pick_first");
+  EXPECT_TRUE(Say("hello").ok());
+  // The server goes.
+  server_->Shutdown();
+  EXPECT_TRUE(
+      channel_->WaitForStateChange(GRPC_CHANNEL_READY, surface::Patience()));
+  EXPECT_NE(channel_->GetState(false), GRPC_CHANNEL_READY);
+}
+
+TEST_F(ClientSurfaceTest, ACallConnects) {
+  std::thread caller([this] { EXPECT_TRUE(Say("hello").ok()); });
+  EXPECT_TRUE(
+      channel_->WaitForStateChange(GRPC_CHANNEL_IDLE, surface::Patience()));
+  caller.join();
+  EXPECT_EQ(channel_->GetState(false), GRPC_CHANNEL_READY);
+}
+
+TEST_F(ClientSurfaceTest, AServerMayComeLater) {
+  server_->Shutdown();
+  server_ = nullptr;
+  EXPECT_FALSE(channel_->WaitForConnected(In(20)));
+  std::thread later([this] {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(target(), grpc::InsecureServerCredentials());
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+  });
+  EXPECT_TRUE(channel_->WaitForConnected(surface::Patience()));
+  later.join();
+  ASSERT_NE(server_, nullptr);
+  EXPECT_TRUE(Say("hello").ok());
+}
+
+TEST_F(ClientSurfaceTest, ANameThatIsNotThereIsAFailure) {
+  const auto channel = grpc::CreateChannel("no-such-host.invalid:1",
+                                           grpc::InsecureChannelCredentials());
+  EXPECT_FALSE(channel->WaitForConnected(In(300)));
+  EXPECT_NE(channel->GetState(false), GRPC_CHANNEL_READY);
 }
 
 TEST_F(ClientSurfaceTest, ArgumentsAreAValue) {

@@ -37,6 +37,13 @@ class FakeClient final : public Client {
       : target_(std::move(target)), port_(port) {}
   const std::string& target() const override { return target_; }
   const PeerAddress& peer() const override { return peer_; }
+  absl::StatusOr<ConnectionState> GetState(bool) override {
+    return ConnectionState::kReady;
+  }
+  absl::StatusOr<ConnectionState> WaitForChange(ConnectionState,
+                                                absl::Time) override {
+    return ConnectionState::kReady;
+  }
   int port() const { return port_; }
 
  private:

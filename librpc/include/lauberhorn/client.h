@@ -37,6 +37,14 @@
 
 namespace lauberhorn {
 
+// How the session with a server is.
+enum class ConnectionState {
+  kIdle,        // not open; the next call opens it
+  kConnecting,  // being opened
+  kReady,       // open
+  kFailed       // could not be opened, and has not been since
+};
+
 class Client {
  public:
   virtual ~Client() = default;
@@ -63,6 +71,21 @@ class Client {
   //
   // The address that the target is, by which the calls go.
   virtual const PeerAddress& peer() const = 0;
+
+  // Client::GetState()
+  //
+  // How the session is now; asks the NIC, a few microseconds. With
+  // `try_to_connect` it is opened without a call, unless it is open. Errors:
+  // RESOURCE_EXHAUSTED if there is no endpoint for this thread.
+  virtual absl::StatusOr<ConnectionState> GetState(bool try_to_connect) = 0;
+
+  // Client::WaitForChange()
+  //
+  // Waits until the state is another than `known`, or the deadline has come;
+  // returns the state then. A session that is being opened, or could not be, is
+  // tried on meanwhile. Errors as GetState().
+  virtual absl::StatusOr<ConnectionState> WaitForChange(
+      ConnectionState known, absl::Time deadline) = 0;
 
  protected:
   Client() = default;

@@ -14,7 +14,10 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpc/grpc.h"
 #include "grpcpp/impl/channel_settings.h"
+#include "grpcpp/support/time.h"
 #include "lauberhorn/client.h"
 
 namespace grpc {
@@ -27,6 +30,36 @@ class ChannelInterface {
  public:
   virtual ~ChannelInterface() = default;
 
+  // ChannelInterface::GetState()
+  //
+  // How the session with the server is. With `try_to_connect` it is opened
+  // without a call: then this resolves the target, if that has not been done.
+  virtual grpc_connectivity_state GetState(bool try_to_connect) = 0;
+
+  // ChannelInterface::WaitForStateChange()
+  //
+  // Waits until the state is another than `last_observed`; false if that has
+  // not happened at `deadline`, a point in time of any type that TimePoint
+  // takes. It asks for no session; one that was asked for is tried on.
+  template <typename T>
+  bool WaitForStateChange(grpc_connectivity_state last_observed, T deadline) {
+    TimePoint<T> point(deadline);
+    return WaitForStateChangeBy(last_observed,
+                                internal::ToTime(point.raw_time()));
+  }
+
+  // ChannelInterface::WaitForConnected()
+  //
+  // Opens the session and waits for it; false if it is not open at `deadline`.
+  template <typename T>
+  bool WaitForConnected(T deadline) {
+    grpc_connectivity_state state;
+    while ((state = GetState(/*try_to_connect=*/true)) != GRPC_CHANNEL_READY) {
+      if (!WaitForStateChange(state, deadline)) return false;
+    }
+    return true;
+  }
+
  protected:
   explicit ChannelInterface(internal::ChannelSettings settings)
       : settings_(std::move(settings)) {}
@@ -35,6 +68,9 @@ class ChannelInterface {
 
  private:
   friend class internal::UnaryCaller;
+
+  virtual bool WaitForStateChangeBy(grpc_connectivity_state last_observed,
+                                    absl::Time deadline) = 0;
 
   // The native client, which the first call makes. It lives as long as the
   // channel. An error is the call's status.

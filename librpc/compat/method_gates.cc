@@ -105,7 +105,7 @@ absl::Status MethodGates::Add(const std::string& host,
 absl::Status MethodGates::AddTo(lauberhorn::Server& server) {
   for (Gate& gate : gates_) {
     const lauberhorn::Method method(gate.method, &MethodGates::Pass);
-    const absl::Status added =
+    absl::Status added =
         server.AddService(absl::MakeConstSpan(&method, 1), &gate);
     if (!added.ok()) return added;
   }

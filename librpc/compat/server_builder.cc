@@ -58,7 +58,7 @@ absl::Status ServerBuilder::AddServices(grpc::Server& server) const {
     server.gates_ = std::make_unique<internal::MethodGates>(limits);
   }
   for (const auto& [host, service] : services_) {
-    const absl::Status added =
+    absl::Status added =
         with_gates
             ? server.gates_->Add(host, service->methods_, service->service_)
             : server.server_->AddService(service->methods_, service->service_);
@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ServerBuilder::Build() const {
   const absl::Status added = AddServices(*server);
   if (!added.ok()) return While(added, "registering a service");
   // Last, so that the first caller finds all services.
-  const absl::Status listening = Listen(*server);
+  absl::Status listening = Listen(*server);
   if (!listening.ok()) return listening;
   return server;
 }

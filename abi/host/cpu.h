@@ -57,18 +57,19 @@ enum lh_cpu_class {
 #define LH_CPU_FLAG_THROTTLED 0x2
 #define LH_CPU_FLAG_FORCED_IDLE 0x4
 
-#define LH_DEPARTED 7
+#define LH_DEPARTED 8 /* divides the 256 at which `departed` wraps */
 
 /*
- * The slot departed % 7 is stored before the word. A NIC that reads the word
- * (acquire) and sees `departed` more than seven ahead looks at every endpoint
- * that it last saw here.
+ * Who leaves is stored into the slot departed % 8, by the new `departed`; then
+ * the word; then the count, last. A NIC that sees another count reads word and
+ * ring, and then both count and word once more: one slot may be just written,
+ * so if more than seven left by then, or the count moved by 255 or more, it
+ * looks at every endpoint.
  */
 struct lh_cpu_state {
 	__u64 word; /* w: kernel; r: NIC; o: release */
-	__u64 count; /* w: kernel; r: NIC; o: before word; all of seq */
+	__u64 count; /* w: kernel; r: NIC; o: release, last; all of seq */
 	__u32 departed[LH_DEPARTED]; /* w: kernel; r: NIC; o: before word */
-	__u32 reserved0; /* w: nobody; r: nobody; o: none; zero */
 	__u64 reserved[10]; /* w: nobody; r: nobody; o: none; zero */
 };
 
@@ -76,7 +77,6 @@ LH_SIZE(lh_cpu_state, 128);
 LH_FIELD(lh_cpu_state, word, 0);
 LH_FIELD(lh_cpu_state, count, 8);
 LH_FIELD(lh_cpu_state, departed, 16);
-LH_FIELD(lh_cpu_state, reserved0, 44);
 LH_FIELD(lh_cpu_state, reserved, 48);
 
 /* Raised by whoever sends this CPU an interrupt while a bound thread runs. */
@@ -132,8 +132,8 @@ enum lh_kernel_answer {
 	LH_ANSWER_EARLY = 1, /* not asleep yet: remembered */
 	LH_ANSWER_STALE = 2, /* another generation or epoch */
 	LH_ANSWER_DEAD = 3, /* no such thread any more */
-	LH_ANSWER_NOT_ALLOWED = 4, /* may not run on this CPU; data: its mask */
-	LH_ANSWER_OFFLINE = 5 /* the CPU goes */
+	LH_ANSWER_NOT_ALLOWED = 4, /* not woken: not here; data: its mask */
+	LH_ANSWER_OFFLINE = 5 /* not woken: the CPU goes */
 };
 
 #endif /* LH_HOST_CPU_H */

@@ -12,8 +12,8 @@ SECONDS ?= 180
 ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo check check-full check-changed model conformance figures bench \
-	build test install format tidy deps clean
+.PHONY: help demo check check-full check-changed model model-large conformance \
+	figures bench build test install format tidy deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
@@ -44,6 +44,10 @@ check-changed: ## what the changes since the merge base can break
 model: ## the models of the protocols and the test of the real header
 	@cd $(ROOT) && tools/deps model
 	@cd $(ROOT) && tools/model --jobs $(JOBS)
+
+model-large: ## the models with large bounds: half an hour, 16 GB of memory
+	@cd $(ROOT) && tools/deps model
+	@cd $(ROOT) && spec/model/run --large --jobs $(JOBS)
 
 conformance: ## whether what runs keeps the contract: logs of all tests, checked
 	@cd $(ROOT) && tools/deps check

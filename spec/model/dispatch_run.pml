@@ -14,7 +14,7 @@
  *   - looks once more at whoever left a CPU: collects its replies, takes back what is
  *     FULL. If more left than the ring can tell, it looks at all;
  *   - takes back what was refused, and what was not taken in T_run: that thread, not
- *     its process, is slow until it has been seen.
+ *     its process, is slow until it has been seen, or its RUN is refused after all.
  * Checked: no call runs twice or is answered twice; every call ends; and at rest
  * nothing waits at a thread that does not run, nor for a thread that could.
  *
@@ -47,6 +47,7 @@
 #define NOBODY_LEFT 19 /* an error: the process has no thread any more */
 #define ANSWERED_AT_REST 20 /* all is done that can be, and one call lasts */
 #define HELD_AT_REST 21
+#define REFUSED_LATE 22 /* after T_run */
 
 #include "dispatch_host.pml"
 
@@ -62,19 +63,21 @@ byte awaited[PROCESSES] = NOBODY; /* the wake in flight */
 byte stages;
 
 #define SEEN_ON_CPU(thread) (seen[0] == thread || seen[1] == thread)
-#define BUSY_AT(call, thread) (at[call] == thread && message[thread] != call)
-#if CALLS == 2
-#define BUSY(thread) (BUSY_AT(0, thread) || BUSY_AT(1, thread))
+/* A condition of any call and a thread. */
+#if CALLS == 1
+#define ANY_CALL(condition, thread) (condition(0, thread))
 #else
-#define BUSY(thread) (BUSY_AT(0, thread) || BUSY_AT(1, thread) || BUSY_AT(2, thread))
+#if CALLS == 2
+#define ANY_CALL(condition, thread) (condition(0, thread) || condition(1, thread))
+#else
+#define ANY_CALL(condition, thread)	\
+	(condition(0, thread) || condition(1, thread) || condition(2, thread))
 #endif
-
+#endif
+#define BUSY_WITH(call, thread) (at[call] == thread && message[thread] != call)
+#define BUSY(thread) ANY_CALL(BUSY_WITH, thread)
 #define REPLY_OF(call, thread) (at[call] == thread && put[call])
-#if CALLS == 2
-#define HAS_REPLY(thread) (REPLY_OF(0, thread) || REPLY_OF(1, thread))
-#else
-#define HAS_REPLY(thread) (REPLY_OF(0, thread) || REPLY_OF(1, thread) || REPLY_OF(2, thread))
-#endif
+#define HAS_REPLY(thread) ANY_CALL(REPLY_OF, thread)
 
 inline end_call(call) {
 	MUST(ANSWERED_ONCE, at[call] != ENDED);
@@ -222,8 +225,14 @@ inline look_at(cpu) {
 #else
 #define COLLECTED(thread) !BUSY(thread)
 #endif
+/* Its last RUN, whatever became of the message, has been answered. */
+#ifdef RUN_BEFORE_ANSWER
+#define ANSWERED(thread) true
+#else
+#define ANSWERED(thread) (named[0] != thread && named[1] != thread)
+#endif
 #define MAY_RUN(call, thread, cpu) (WAITS_FOR(call, thread) && MUST_BE_WOKEN(thread) &&	\
-	COLLECTED(thread) && LOOKED && !SLOW(thread) &&	\
+	COLLECTED(thread) && ANSWERED(thread) && LOOKED && !SLOW(thread) &&	\
 	awaited[PROCESS_OF(thread)] == NOBODY && command_is[cpu] == NOTHING &&	\
 	seen[cpu] != OFFLINE)
 
@@ -276,11 +285,19 @@ inline say_run(call, thread, cpu) {
 
 inline on_answer(cpu) {
 	if
-	:: command_is[cpu] == REFUSED && awaited[PROCESS_OF(named[cpu])] == named[cpu] ->
+	:: command_is[cpu] == REFUSED ->
+		if
+		:: awaited[PROCESS_OF(named[cpu])] == named[cpu] ->
 #ifndef REFUSED_NOT_TAKEN_BACK
-		take_back(named[cpu]);
+			take_back(named[cpu]);
 #endif
-		awaited[PROCESS_OF(named[cpu])] = NOBODY
+			awaited[PROCESS_OF(named[cpu])] = NOBODY
+		:: else -> skip
+		fi;
+		REACHED(REFUSED_LATE, slow[named[cpu]]);
+#ifndef LATE_REFUSAL_UNHEARD
+		slow[named[cpu]] = 0 /* nobody was woken who could be late */
+#endif
 	:: else -> skip
 	fi;
 	named[cpu] = NOBODY;
@@ -343,12 +360,14 @@ active proctype nic() {
 	FOR_CPU(0)
 	FOR_CPU(1)
 	FOR_CALL(0)
+#if CALLS > 1
 	FOR_CALL(1)
+	GIVE_TO_FIRST(0)
+#endif
 #if CALLS > 2
 	FOR_CALL(2)
 	GIVE_TO_FIRST(1)
 #endif
-	GIVE_TO_FIRST(0)
 #if OTHERS == 0
 	GIVE_TO_FIRST(CALLS - 1)
 #else

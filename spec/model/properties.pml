@@ -35,6 +35,11 @@
 #define WAITED_FOR_IS_KEPT 18 /* what runs is ended only if nobody waits for it */
 #define NOTHING_STRANDED 19 /* at rest nothing lies at a thread that does not run */
 #define WORK_CONSERVED 20 /* no call waits while a CPU and a thread for it are free */
+#define INTERRUPTED_IN_TIME 21 /* no interrupt waits for the end of a held load */
+#define REFUSED_WITHIN_HOLD 22 /* no CPU is refused longer than T_HOLD after a kick */
+#define OWN_CALLS_ONLY 23 /* no process sees a call for another */
+#define RUN_WAKES_WHO_WAS_MEANT 24 /* no RUN of another epoch or binding wakes anybody */
+#define REFUSED_ONLY_IF_STUCK 25 /* no call is refused while a thread for it can move */
 
 #define MUST(property, condition) assert((condition) && 100 + property)
 

@@ -31,8 +31,12 @@ foreach(
         answers
         call_links
         channel_table
+        client_busy
+        client_calls
+        client_loss
+        client_names
+        client_opening
         client_session
-        client_transport
         dispatch_policy
         dispatcher
         engine
@@ -50,8 +54,11 @@ foreach(
         region
         replay
         report_path
+        server_address
+        server_calls
+        server_endings
+        server_opening
         server_table
-        server_transport
         slot_pool
         timer_queue
         transport_storm

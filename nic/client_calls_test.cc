@@ -36,7 +36,8 @@ TEST_F(ClientTransportTest, SendsACallAgainEverLater) {
   EXPECT_EQ(counters_.retransmissions.value(), 11u);
   EXPECT_EQ(counters_.outgoing_failed.value(), 1u);
   EXPECT_EQ(client_.transport().Next(), kNever);
-  // The session is lost with it.
+  // The session is lost with it, which the server is told in case it is there.
+  EXPECT_EQ(counters_.packets_sent.value(), 2u + 12 + 1) << "a CLOSE";
   Call(2);
   Accept();
   EXPECT_EQ(Only(LH_PACKET_CALL).header.token, token_);
@@ -88,6 +89,9 @@ TEST_F(ClientTransportTest, ADeadlineEndsACallThatWasSentAndTellsTheServer) {
   EXPECT_EQ(cancel.sequence, call.sequence);
   EXPECT_EQ(cancel.slot, call.slot);
   EXPECT_EQ(cancel.token, call.token);
+  Reply(call, "late");
+  EXPECT_EQ(client_.ended.size(), 1u);
+  EXPECT_EQ(counters_.packets_stale.value(), 0u) << "it ends the CANCEL";
   Reply(call, "late");
   EXPECT_EQ(client_.ended.size(), 1u);
   EXPECT_EQ(counters_.packets_stale.value(), 1u);

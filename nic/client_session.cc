@@ -52,6 +52,8 @@ absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
   peer.in_flight = 0;
   peer.wanted = 0;
   peer.failed = false;
+  peer.cancelling = kNoSlot;
+  peer.cancel_at = kNever;
   return lh_handle(unused - peers_.begin(), peer.generation);
 }
 
@@ -98,6 +100,8 @@ void ClientTransport::Want(std::uint64_t handle, Nanos now) {
 void ClientTransport::Close(Peer& peer) {
   if (peer.state == kReady) by_token_.erase(peer.token);
   peer.state = kClosed;
+  peer.cancelling = kNoSlot;
+  SetCancelTimer(static_cast<std::uint32_t>(&peer - peers_.data()), kNever);
 }
 
 void ClientTransport::SendClose(const Peer& peer) {
@@ -248,6 +252,7 @@ void ClientTransport::Grant(std::uint32_t index, std::uint16_t slots) {
   for (std::uint16_t number = granted; number > peer.granted; --number) {
     const auto slot = static_cast<std::uint16_t>(number - 1);
     SlotOf(index, slot).sequence = 0;
+    SlotOf(index, slot).cancels = 0;
     FreeSlot(index, slot);
   }
   peer.granted = granted;

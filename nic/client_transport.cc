@@ -12,11 +12,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-// A request that nobody answers is sent again after this, then after twice
-// that, and so on; after so many times the server is lost.
-constexpr Nanos kFirstRetry = 10 * kMillisecond;
-constexpr std::uint32_t kTransmissions = 12;
-
 // A call that the server had no place for is sent again after this, then after
 // twice that, and so on; after so many times the server is taken to stay full
 // (about 4 s).
@@ -40,10 +35,6 @@ constexpr auto kResourceExhausted =
 constexpr absl::string_view kNotSent =
     "the deadline passed before the call could be sent";
 
-std::uint32_t Microseconds(Nanos now) {
-  return static_cast<std::uint32_t>(now / kMicrosecond);
-}
-
 }  // namespace
 
 ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
@@ -58,7 +49,7 @@ ClientTransport::ClientTransport(std::uint32_t calls, std::uint32_t peers,
       counters_of_(MethodNames::kMax),
       peers_(peers),
       slots_(new Slot[std::size_t{peers} * kMaxSessionSlots]),
-      timers_(std::size_t{calls} + peers) {
+      timers_(std::size_t{calls} + 2 * std::size_t{peers}) {
   by_token_.reserve(peers);
   for (CallEntry& call : calls_) call.state = kFree;
   for (Peer& peer : peers_) {
@@ -118,7 +109,7 @@ void ClientTransport::Cancel(std::uint32_t call, Nanos now,
                              absl::string_view why) {
   const std::uint32_t peer = calls_[call].peer;
   now_ = now;
-  if (calls_[call].state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
+  if (calls_[call].state != kPending) GiveUp(call, now);
   Fail(call, absl::StatusCode::kCancelled, why);
   Pump(peer, now);
 }
@@ -160,6 +151,7 @@ void ClientTransport::Pump(std::uint32_t index, Nanos now) {
     RemovePending(peer, call);
     if (++slot.sequence == 0) slot.sequence = 1;
     slot.call = call;
+    if (slot.cancels > 0) StopCancelling(index, number);
     ++peer.in_flight;
     entry.slot = number;
     entry.sequence = slot.sequence;
@@ -204,7 +196,7 @@ void ClientTransport::Transmit(std::uint32_t call, Nanos now) {
   SendAbout(call, LH_PACKET_CALL, now);
 }
 
-// Sends a CALL, PROBE or CANCEL of this call.
+// Sends a CALL or PROBE of this call.
 void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
                                 Nanos now) {
   const CallEntry& entry = calls_[call];
@@ -216,7 +208,7 @@ void ClientTransport::SendAbout(std::uint32_t call, std::uint8_t type,
   header.slot = entry.slot;
   header.sequence = entry.sequence;
   header.method = entry.method;
-  header.sent_us = Microseconds(now);
+  header.sent_us = ToPacketTime(now);
   PacketBody body;
   if (type == LH_PACKET_CALL) {
     header.flags = LH_PACKET_FLAG_LAST;
@@ -250,10 +242,12 @@ void ClientTransport::Expire(Nanos now) {
   now_ = now;
   std::uint32_t id;
   while (timers_.PopDue(now, &id)) {
-    if (id < calls_.size()) {
+    if (id < PeerTimer(0)) {
       OnCallTimer(id, now);
+    } else if (id < CancelTimer(0)) {
+      OnOpeningTimer(id - PeerTimer(0), now);
     } else {
-      OnOpeningTimer(id - static_cast<std::uint32_t>(calls_.size()), now);
+      OnCancelTimer(id - CancelTimer(0), now);
     }
   }
 }
@@ -263,7 +257,7 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   const std::uint32_t index = entry.peer;
   Peer& peer = peers_[index];
   if (entry.deadline <= now) {
-    if (entry.state != kPending) SendAbout(call, LH_PACKET_CANCEL, now);
+    if (entry.state != kPending) GiveUp(call, now);
     Fail(call, absl::StatusCode::kDeadlineExceeded,
          entry.state == kPending
              ? kNotSent
@@ -271,10 +265,14 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
     return Pump(index, now);
   }
   if (entry.tries >= (entry.state == kSent ? kTransmissions : kProbes)) {
+    if (peer.in_flight > 1) GiveUp(call, now);  // it answers for others
     Fail(call, absl::StatusCode::kUnavailable,
          absl::StrCat("no answer from ", peer.address.ToString(),
                       " any more; the call may have run"));
-    if (peer.in_flight == 0) OnSessionLost(index, now, "is lost");
+    if (peer.in_flight == 0) {
+      SendClose(peer);  // if it is there after all, its handlers shall know
+      OnSessionLost(index, now, "is lost");
+    }
     return Pump(index, now);
   }
   if (entry.state == kSent) {
@@ -340,7 +338,7 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   Grant(index, header.slots);
   const std::uint32_t call = FindCall(packet, index);
   if (call == kNone) {
-    counters_.packets_stale.Add();
+    if (!EndsCancel(header, index)) counters_.packets_stale.Add();
     return Pump(index, now);
   }
   if (header.type == LH_PACKET_BUSY) {
@@ -377,7 +375,7 @@ void ClientTransport::OnBusy(std::uint32_t call, Nanos now) {
   if (++entry.refusals == kRefusals) {
     // Of what was sent twice, one was refused: the other may be accepted yet.
     const bool another = entry.tries > 1;
-    if (another) SendAbout(call, LH_PACKET_CANCEL, now);
+    if (another) GiveUp(call, now);
     return Fail(
         call, absl::StatusCode::kResourceExhausted,
         absl::StrCat("the server at ", peers_[entry.peer].address.ToString(),

@@ -19,6 +19,10 @@
 // that makes sense; one that says that it is full gets fewer calls at a time.
 // Each call has one timer while it is open; an idle session has none.
 //
+// A call that ends before its answer came is free at once, and so is its slot.
+// The server is told, again and again until it answers or the slot is used for
+// another call, which tells it as well.
+//
 // Passive: no clock, no thread; not thread-safe. Memory for all calls is taken
 // at construction.
 #ifndef LAUBERHORN_NIC_CLIENT_TRANSPORT_H_
@@ -100,7 +104,7 @@ class ClientTransport {
   // Starts call `call`, which is not open. It may end before this returns.
   void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
 
-  // Ends an open call with CANCELLED and tells the server.
+  // Ends an open call with CANCELLED and tells the server, surely.
   void Cancel(std::uint32_t call, Nanos now,
               absl::string_view why = "cancelled by this process");
 
@@ -148,8 +152,14 @@ class ClientTransport {
   enum PeerState : std::uint8_t { kUnused, kClosed, kHello, kOpening, kReady };
   struct Slot {
     std::uint32_t sequence;
-    std::uint32_t call;  // or kNone
-    std::uint16_t next;  // free slot
+    std::uint32_t call;    // or kNone
+    std::uint16_t next;    // free slot
+    std::uint8_t cancels;  // sent of its last call and not answered
+    // While there are such ones: when to send the next, and the neighbours in
+    // the list of all slots of the peer for which this is so.
+    std::uint16_t next_cancel;
+    std::uint16_t previous_cancel;
+    Nanos attention;
   };
   struct Peer {
     Address address;
@@ -169,14 +179,24 @@ class ClientTransport {
     std::uint16_t granted;       // slots
     std::uint8_t load;           // of the server, as it said last
     std::uint16_t free;          // the first that is, or kNoSlot
+    std::uint16_t cancelling;    // the first that is, or kNoSlot
+    Nanos cancel_at;             // its timer, kNever if none is cancelling
     MethodNames::Set confirmed;  // in this session
   };
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   static constexpr std::uint16_t kNoSlot = 0xffff;
 
+  // What nobody answers, CALL or CANCEL, is sent again after this, then after
+  // twice that, and so on; after so many times the server is lost.
+  static constexpr Nanos kFirstRetry = 10 * kMillisecond;
+  static constexpr std::uint32_t kTransmissions = 12;
+
   std::uint32_t PeerTimer(std::uint32_t peer) const {
     return static_cast<std::uint32_t>(calls_.size()) + peer;
+  }
+  std::uint32_t CancelTimer(std::uint32_t peer) const {
+    return static_cast<std::uint32_t>(calls_.size() + peers_.size()) + peer;
   }
   Slot& SlotOf(std::uint32_t peer, std::uint16_t number) {
     return slots_[std::size_t{peer} * kMaxSessionSlots + number];
@@ -213,6 +233,15 @@ class ClientTransport {
   void SendAbout(std::uint32_t call, std::uint8_t type, Nanos now);
   void SetTimer(std::uint32_t call);
   void OnCallTimer(std::uint32_t call, Nanos now);
+  // The call, which was sent, is about to end without an answer: tells the
+  // server, from now on until that has answered.
+  void GiveUp(std::uint32_t call, Nanos now);
+  void SendCancel(std::uint32_t index, std::uint16_t number, Nanos now);
+  void SetCancelTimer(std::uint32_t index, Nanos when);
+  void OnCancelTimer(std::uint32_t index, Nanos now);
+  void StopCancelling(std::uint32_t index, std::uint16_t number);
+  // Whether the reply, which no call waits for, is the answer to a CANCEL.
+  bool EndsCancel(const lh_packet& reply, std::uint32_t index);
   // Frees the call and its slot, then tells the handler.
   void End(std::uint32_t call, std::uint8_t status, const Body& body);
   void Fail(std::uint32_t call, absl::StatusCode code, absl::string_view text);
@@ -234,7 +263,7 @@ class ClientTransport {
   std::vector<Peer> peers_;
   std::unique_ptr<Slot[]> slots_;  // of peers_; touched as they are granted
   absl::flat_hash_map<std::uint64_t, std::uint32_t> by_token_;  // ready peers
-  TimerQueue timers_;  // calls, then peers
+  TimerQueue timers_;  // calls, then peers, then what peers are to cancel
   std::uint64_t sessions_ = 0;
   Nanos now_ = 0;  // that the caller last said
 };

@@ -46,6 +46,7 @@ namespace lauberhorn::nic {
   X(calls_arrived, "calls accepted from clients")                              \
   X(calls_duplicate, "calls that came again while running or answered")        \
   X(calls_superseded, "calls that a higher sequence ended")                    \
+  X(cancels_early, "calls that were given up before they came")                \
   X(calls_unasked, "running calls that a client gave up without a word")       \
   X(calls_unimplemented, "calls of methods that the server has not")           \
   X(names_refused, "calls of a method that has another name at the server")    \

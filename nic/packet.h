@@ -15,8 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "nic/time.h"
 
 namespace lauberhorn::nic {
+
+// A time as lh_packet::sent_us has it.
+inline std::uint32_t ToPacketTime(Nanos time) {
+  return static_cast<std::uint32_t>(time / kMicrosecond);
+}
 
 // The most that one packet can carry beside its header, in bytes.
 inline constexpr std::size_t kMaxPayload = LH_PACKET_MAX - sizeof(lh_packet);

@@ -22,25 +22,67 @@ using testing::ServerTransportTest;
 TEST_F(ServerTransportTest, CancelDropsARunningCallOnce) {
   const std::uint64_t token = Open(client_);
   Call(client_, token, 1);
-  EXPECT_TRUE(Say(client_, About(LH_PACKET_CANCEL, token, 2)).empty());
-  EXPECT_EQ(counters_.packets_stale.value(), 1u);
-  EXPECT_EQ(server_.calls[0].dropped, 0);
-  Say(client_, About(LH_PACKET_CANCEL, token, 1));
-  Say(client_, About(LH_PACKET_CANCEL, token, 1));
-  EXPECT_EQ(server_.calls[0].dropped, 1);
-  // Nothing of it is left: no reply, no second run, no answer to probes.
+  lh_packet cancel = About(LH_PACKET_CANCEL, token, 1);
+  cancel.sent_us = 4711;
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Received> answers = Say(client_, cancel);
+    ExpectCancelled(answers, 1);
+    EXPECT_EQ(answers.at(0).header.echo_us, 4711u);
+    EXPECT_EQ(server_.calls[0].dropped, 1);
+    EXPECT_EQ(server_.calls[0].why, LH_CALL_CANCELLED);
+  }
+  // Nothing of it is left: no reply, no second run.
   server_.Reply(0, 0, "late", now_);
   EXPECT_TRUE(client_.Receive().empty());
-  EXPECT_TRUE(Call(client_, token, 1).empty());
-  EXPECT_TRUE(Say(client_, About(LH_PACKET_PROBE, token, 1)).empty());
+  ExpectCancelled(Call(client_, token, 1), 1);
+  ExpectCancelled(Say(client_, About(LH_PACKET_PROBE, token, 1)), 1);
   EXPECT_EQ(server_.calls.size(), 1u);
-  // And one that was answered keeps its answer.
-  Call(client_, token, 2);
-  server_.Reply(1, 0, "kept", now_);
+  EXPECT_EQ(server_.transport().Next(), kNever) << "nothing runs";
+}
+
+TEST_F(ServerTransportTest, CancelOfACallThatWasAnsweredNeedsNoAnswerMore) {
+  const std::uint64_t token = Open(client_);
+  Call(client_, token, 1);
+  server_.Reply(0, 0, "not wanted any more", now_);
   client_.Receive();
-  Say(client_, About(LH_PACKET_CANCEL, token, 2));
+  ExpectCancelled(Say(client_, About(LH_PACKET_CANCEL, token, 1)), 1);
+  EXPECT_EQ(server_.calls[0].dropped, 0) << "it had ended";
+  ExpectCancelled(Call(client_, token, 1), 1);
+}
+
+TEST_F(ServerTransportTest, ACallThatComesAfterItsCancelNeverRuns) {
+  const std::uint64_t token = Open(client_);
+  // In a slot that was never used, and in one with a call before it.
+  ExpectCancelled(Say(client_, About(LH_PACKET_CANCEL, token, 1, 1)), 1);
+  ExpectCancelled(Call(client_, token, 1, 1), 1);
+  Call(client_, token, 1);
+  ExpectCancelled(Say(client_, About(LH_PACKET_CANCEL, token, 2)), 2);
+  EXPECT_EQ(server_.calls[0].dropped, 1) << "its slot was used again";
+  for (int copy = 0; copy < 2; ++copy) {
+    ExpectCancelled(Call(client_, token, 2), 2);
+  }
+  EXPECT_EQ(server_.calls.size(), 1u);
+  EXPECT_EQ(counters_.cancels_early.value(), 2u);
+  EXPECT_EQ(counters_.calls_superseded.value(), 1u);
+  EXPECT_EQ(server_.transport().Next(), kNever) << "nothing runs";
+  // One that was refused before, too.
+  server_.busy = [] { return true; };
+  EXPECT_EQ(Call(client_, token, 3).at(0).header.type, LH_PACKET_BUSY);
+  ExpectCancelled(Say(client_, About(LH_PACKET_CANCEL, token, 3)), 3);
+  server_.busy = nullptr;
+  ExpectCancelled(Call(client_, token, 3), 3);
+  // The slot's next call is as any other; a late CANCEL does not touch it.
+  EXPECT_TRUE(Call(client_, token, 4).empty());
+  EXPECT_EQ(server_.calls.size(), 2u);
+  EXPECT_TRUE(Say(client_, About(LH_PACKET_CANCEL, token, 3)).empty());
+  EXPECT_EQ(counters_.packets_stale.value(), 1u);
   EXPECT_EQ(server_.calls[1].dropped, 0);
-  EXPECT_EQ(Call(client_, token, 2).size(), 1u);
+}
+
+TEST_F(ServerTransportTest, NoCallHasSequenceZero) {
+  const std::uint64_t token = Open(client_);
+  EXPECT_TRUE(Say(client_, About(LH_PACKET_CANCEL, token, 0)).empty());
+  EXPECT_EQ(counters_.packets_malformed.value(), 1u);
 }
 
 TEST_F(ServerTransportTest, CloseDropsAllCallsAndForgetsTheSession) {

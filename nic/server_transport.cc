@@ -12,9 +12,8 @@ namespace {
 // for them once a second, and gives up itself after five misses.
 constexpr Nanos kClientSilence = 6 * kSecond;
 
-std::uint32_t Microseconds(Nanos now) {
-  return static_cast<std::uint32_t>(now / kMicrosecond);
-}
+constexpr auto kCancelled =
+    static_cast<std::uint8_t>(absl::StatusCode::kCancelled);
 
 // Sequences wrap: what is up to half the circle behind is older.
 bool IsOlder(std::uint32_t a, std::uint32_t b) {
@@ -87,7 +86,7 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
     case LH_PACKET_PROBE:
       return OnProbe(packet, index, now);
     case LH_PACKET_CANCEL:
-      return OnCancel(packet, index);
+      return OnCancel(packet, index, now);
     default:
       return Release(index, LH_CALL_CANCELLED);  // LH_PACKET_CLOSE
   }
@@ -179,13 +178,32 @@ void ServerTransport::OnProbe(const Packet& packet, std::uint32_t index,
   }
 }
 
-void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index) {
-  Slot& slot = slots_.At(index, packet.header.slot);
-  if (packet.header.sequence != slot.sequence) {
+void ServerTransport::OnCancel(const Packet& packet, std::uint32_t index,
+                               Nanos now) {
+  const lh_packet& header = packet.header;
+  if (header.sequence == 0) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  Slot& slot = slots_.At(index, header.slot);
+  if (IsOlder(header.sequence, slot.sequence)) {
     counters_.packets_stale.Add();
     return;
   }
-  if (slot.state == Slot::kRunning) Drop(index, slot, LH_CALL_CANCELLED);
+  // It may have overtaken its call, which is not to run when it comes; what
+  // runs in the slot then is of an older one.
+  const bool early = header.sequence != slot.sequence;
+  if (early) counters_.cancels_early.Add();
+  if (slot.state == Slot::kRunning) {
+    if (early) counters_.calls_superseded.Add();
+    Drop(index, slot, LH_CALL_CANCELLED);
+  }
+  slot.sequence = header.sequence;
+  slot.sent_us = header.sent_us;
+  slot.state = Slot::kReplied;
+  slot.status = kCancelled;
+  slot.size = {};
+  SendSlot(index, header.slot, LH_PACKET_REPLY, now);
 }
 
 void ServerTransport::Reply(const ReplyTo& to, std::uint8_t status,
@@ -245,7 +263,7 @@ void ServerTransport::Expire(Nanos now) {
 }
 
 // A client that lives asks for each of its calls. It gave up those that it does
-// not ask for, and the packet that said so was lost.
+// not ask for, and the packets that said so were lost.
 void ServerTransport::DropUnasked(std::uint32_t index, Nanos now) {
   for (std::uint16_t number = 0; number < slots_.granted(index); ++number) {
     Slot& slot = slots_.At(index, number);
@@ -270,7 +288,7 @@ void ServerTransport::SendSlot(std::uint32_t index, std::uint16_t number,
   header.token = session.token;
   header.slot = number;
   header.sequence = slot.sequence;
-  header.sent_us = Microseconds(now);
+  header.sent_us = ToPacketTime(now);
   header.echo_us = slot.sent_us;
   header.slots = slots_.granted(index);
   Body body;

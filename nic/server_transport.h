@@ -11,7 +11,8 @@
 // its address. A session is found by its token; its slots are numbered, one
 // call each; a session that uses all of them is granted more. A duplicate of a
 // call that runs is answered ACCEPTED, of one that ended with its kept reply; a
-// higher sequence in a slot ends the lower.
+// higher sequence in a slot ends the lower. A call that was cancelled is
+// answered CANCELLED from then on, also if it comes only after its CANCEL.
 //
 // A packet from another address than before is answered with a challenge; only
 // who returns it from there is the session's client.
@@ -180,7 +181,7 @@ class ServerTransport {
               std::uint32_t listener, Nanos now);
   void OnCall(const Packet& packet, std::uint32_t index, Nanos now);
   void OnProbe(const Packet& packet, std::uint32_t index, Nanos now);
-  void OnCancel(const Packet& packet, std::uint32_t index);
+  void OnCancel(const Packet& packet, std::uint32_t index, Nanos now);
   // Gives the session more slots, if there are any. Whether it got some.
   bool Grow(std::uint32_t index);
   void ClearSlots(std::uint32_t index, std::uint16_t from);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -111,6 +112,8 @@ class Fuzz final : private ServerTransport::Handler {
     const auto number = static_cast<std::uint32_t>(calls_.size());
     calls_.push_back({to, kRunning, 0, "", ""});
     names_[{to.token, to.slot, to.sequence}] = number;
+    Require(cancelled_.count({to.token, to.slot, to.sequence}) == 0,
+            "a call that was cancelled never runs");
     if (call.method % 4 == 0) Reply(number);
     return number;
   }
@@ -206,6 +209,10 @@ class Fuzz final : private ServerTransport::Handler {
     const std::size_t before = sent_.size();
     transport_.OnPacket(*packet, from, wires_[listener], listener, now_);
     if (sent_.size() == before) return;
+    if (header.type == LH_PACKET_CANCEL &&
+        ParsePacket(sent_.back().bytes)->header.type == LH_PACKET_REPLY) {
+      cancelled_.insert(NameOf(header));
+    }
     // A session that was given up for another is closed first.
     const bool accepted = header.type == LH_PACKET_OPEN;
     Require(sent_.size() <= before + (accepted ? 2 : 1),
@@ -234,6 +241,12 @@ class Fuzz final : private ServerTransport::Handler {
           challenge_ = header;
           break;
         case LH_PACKET_REPLY: {
+          if (cancelled_.count(NameOf(header)) > 0) {
+            Require(header.status == 1 && packet->payload.empty() &&
+                        packet->meta.empty(),
+                    "who gave a call up gets no more than that");
+            break;
+          }
           const Call& call = Find(header);
           Require(call.state == kReplied && call.status == header.status &&
                       call.reply == Text(packet->payload) &&
@@ -254,9 +267,12 @@ class Fuzz final : private ServerTransport::Handler {
     sent_.clear();
   }
 
+  static Name NameOf(const lh_packet& header) {
+    return {header.token, header.slot, header.sequence};
+  }
+
   const Call& Find(const lh_packet& header) {
-    const auto found =
-        names_.find({header.token, header.slot, header.sequence});
+    const auto found = names_.find(NameOf(header));
     Require(found != names_.end(), "an answer is about a call that came");
     return calls_[found->second];
   }
@@ -279,6 +295,7 @@ class Fuzz final : private ServerTransport::Handler {
   std::uint8_t load_ = 0;
   std::vector<Call> calls_;
   std::map<Name, std::uint32_t> names_;
+  std::set<Name> cancelled_;
   std::map<std::pair<std::uint64_t, std::uint16_t>, std::uint32_t> last_;
   std::vector<std::uint64_t> tokens_;
   lh_open cookie_ = {};

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi/wire/packet.h"
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
@@ -250,8 +251,10 @@ void Run::Crash(SimulatedProcess& process) {
 }
 
 void Run::Heal() {
-  simulation_.Trace("nothing goes wrong any more");
+  simulation_.Trace("nothing goes wrong any more, nearly");
   simulation_.network().set_faults({});
+  simulation_.LoseFirst(LH_PACKET_CANCEL);
+  oracle_.Healed(simulation_.now());
   for (const auto& process : processes_) {
     process->set_calling(false);
     simulation_.set_unplugged(process->host(), false);
@@ -376,6 +379,7 @@ constexpr absl::string_view kMustHappen[] = {"packets_malformed",
                                              "resets_received",
                                              "calls_duplicate",
                                              "calls_superseded",
+                                             "cancels_early",
                                              "calls_unimplemented",
                                              "calls_refused",
                                              "calls_expired",

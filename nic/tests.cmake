@@ -33,6 +33,7 @@ foreach(
         channel_table
         client_busy
         client_calls
+        client_cancel
         client_loss
         client_names
         client_opening

@@ -27,6 +27,11 @@
  * never run again, a lower one is old and dropped. A reply is kept until the
  * client acknowledged it or used the slot again.
  *
+ * Cancellation. CANCEL is sent until a REPLY of its slot and sequence comes, or
+ * the slot is used again. The server ends the call, whether it runs, was answered,
+ * or has not come yet: from then on what comes of it is answered with a REPLY,
+ * CANCELLED and empty, and it never runs.
+ *
  * Ends. CLOSE ends a session and its calls; nobody answers it. A server says in
  * `status` why: UNAVAILABLE, it shuts down; RESOURCE_EXHAUSTED, it needed the
  * place of a session without calls for another client.

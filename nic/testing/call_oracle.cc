@@ -16,6 +16,9 @@ namespace {
 // How much later than its deadline the caller may see the end.
 constexpr Nanos kDeadlineSlack = kSecond;
 
+// How much later than that the handler may hear of it.
+constexpr Nanos kTellingTime = kSecond;
+
 // The call's number, then bytes that are like those of no other call.
 std::string Pattern(std::uint64_t id, std::size_t size, unsigned salt) {
   std::string bytes(std::max(size, sizeof(id)), '\0');
@@ -108,6 +111,7 @@ void CallOracle::End(Call& call, std::uint64_t status, absl::string_view text,
   --open_;
   if (status >= kStatuses) return Complain(call, "ended with no status");
   ++statuses_[status];
+  call.ended = now;
   call.status = status;
   call.text = std::string(text);
   const auto code = static_cast<absl::StatusCode>(status);
@@ -121,6 +125,14 @@ void CallOracle::End(Call& call, std::uint64_t status, absl::string_view text,
   if (now > latest) {
     Complain(call, absl::StrCat("ended ", (now - latest) / kMillisecond,
                                 " ms later than it may"));
+  }
+}
+
+void CallOracle::Told(const Call& call, Nanos since, Nanos now) {
+  if (call.ends == 0 || call.ended < healed_) return;
+  if (now > std::max(since, call.ended) + kTellingTime) {
+    Complain(call, absl::StrCat("ended ", (now - call.ended) / kMillisecond,
+                                " ms before its handler heard of it"));
   }
 }
 

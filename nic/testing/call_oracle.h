@@ -12,6 +12,9 @@
 //  * DEADLINE_EXCEEDED comes after the deadline, CANCELLED to who cancelled or
 //    made the call for one that has ended
 //  * it ends soon after its deadline, and in bounded time without one
+//  * its handler learns soon that nobody waits for it, although one packet
+//  about
+//    that is lost
 //
 // The threads of a simulation tell the oracle what they do and see; it keeps a
 // list of what was not as it must be.
@@ -70,6 +73,7 @@ class CallOracle {
     std::uint64_t answer_status = 0;  // of the handler, if `answered`
     std::string answer;
     bool answered = false;
+    Nanos ended = kNever;
     std::uint64_t status = 0;
     std::string text;  // of its end
   };
@@ -104,6 +108,12 @@ class CallOracle {
   Call* Find(absl::string_view request);
 
   void End(Call& call, std::uint64_t status, absl::string_view text, Nanos now);
+
+  // From now on at most one packet is lost of those that say the same.
+  void Healed(Nanos now) { healed_ = now; }
+  // A handler that looks since `since` sees that nobody waits for the call.
+  void Told(const Call& call, Nanos since, Nanos now);
+
   void CallerDied(std::size_t caller);
   void Disconnected(std::size_t caller, std::size_t server);
 
@@ -129,6 +139,7 @@ class CallOracle {
   const Nanos longest_;
   std::deque<Call> calls_;  // by id
   std::size_t open_ = 0;
+  Nanos healed_ = kNever;
   std::array<std::uint64_t, kStatuses> statuses_ = {};
   std::vector<std::string> complaints_;
   Broken broken_;

@@ -155,6 +155,25 @@ TEST_F(CallOracleTest, OnlyWhoCancelsIsCancelled) {
   EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("was not cancelled")));
 }
 
+TEST_F(CallOracleTest, TheHandlerHearsOfTheEndInTime) {
+  CallOracle::Call& before = Start();
+  End(before, absl::StatusCode::kUnavailable, "may have run", kStart);
+  oracle_.Healed(kStart + kSecond);
+  CallOracle::Call& call = Start();
+  Run(before);
+  Run(call);
+  oracle_.Told(before, kStart, kStart + 9 * kSecond);  // in worse times
+  oracle_.Told(call, kStart, kStart + 9 * kSecond);    // the server ended it
+  End(call, absl::StatusCode::kUnavailable, "may have run",
+      kStart + 10 * kSecond);
+  oracle_.Told(call, kStart, kStart + 11 * kSecond);
+  EXPECT_THAT(oracle_.complaints(), ElementsAre());
+  oracle_.Told(call, kStart + 14 * kSecond, kStart + 14 * kSecond);
+  EXPECT_THAT(oracle_.complaints(), ElementsAre()) << "it looked only then";
+  oracle_.Told(call, kStart, kStart + 11 * kSecond + kMillisecond);
+  EXPECT_THAT(Complaints(), ElementsAre(HasSubstr("ended 1001 ms before")));
+}
+
 TEST_F(CallOracleTest, TheEndComesInTime) {
   End(Start(kSecond), absl::StatusCode::kDeadlineExceeded, "",
       kStart + kSecond - 1);

@@ -96,6 +96,16 @@ class ServerTransportTest : public ::testing::Test {
     return Say(peer, header, payload);
   }
 
+  // One answer: the call with this sequence was given up.
+  static void ExpectCancelled(const std::vector<Received>& answers,
+                              std::uint32_t sequence) {
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_EQ(answers[0].header.type, LH_PACKET_REPLY);
+    EXPECT_EQ(answers[0].header.sequence, sequence);
+    EXPECT_EQ(answers[0].header.status, 1) << "CANCELLED";
+    EXPECT_TRUE(answers[0].payload.empty()) << "no larger than what it answers";
+  }
+
   static lh_packet Response(const Received& challenge) {
     lh_packet header = PacketOf(LH_PACKET_RESPONSE);
     header.token = challenge.header.token;

@@ -62,6 +62,7 @@ Nanos SimulatedWorker::Run(Nanos now) {
       }
       case kLingering:
         if (!IsCancelled()) return kNever;
+        process_.oracle().Told(*running_, goes_on_, now);
         Reply(0, CallOracle::ReplyOf(*running_));
         break;
       case kResigning:

@@ -70,14 +70,22 @@ void Simulation::set_unplugged(const SimulatedHost& host, bool unplugged) {
 
 bool Simulation::Passes(const Address& from, const Address& to,
                         absl::Span<const std::uint8_t> packet) {
-  const bool lost =
+  const bool unplugged =
       !unplugged_.empty() && HostOf(from) != HostOf(to) &&
       (unplugged_.contains(HostOf(from)) || unplugged_.contains(HostOf(to)));
+  const bool lost = !unplugged && lose_first_ != 0 && IsFirst(packet);
   if (traced()) {
     Trace(from.ToString(), " -> ", to.ToString(), ": ", Describe(packet),
-          lost ? ", into an unplugged cable" : "");
+          unplugged ? ", into an unplugged cable" : "", lost ? ", lost" : "");
   }
-  return !lost;
+  return !unplugged && !lost;
+}
+
+bool Simulation::IsFirst(absl::Span<const std::uint8_t> bytes) {
+  const std::optional<Packet> packet = ParsePacket(bytes);
+  if (!packet.has_value() || packet->header.type != lose_first_) return false;
+  const lh_packet& header = packet->header;
+  return lost_.emplace(header.token, header.slot, header.sequence).second;
 }
 
 Nanos Simulation::Next() const {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <ostream>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,9 @@ class Simulation {
   // Whether packets from and to this host are lost.
   void set_unplugged(const SimulatedHost& host, bool unplugged);
 
+  // Loses the first packet of this type about each call from now on.
+  void LoseFirst(std::uint8_t type) { lose_first_ = type; }
+
   // What is due next, and all of it. False: nothing ever will be.
   bool Step();
 
@@ -68,6 +72,7 @@ class Simulation {
   Nanos Next() const;
   bool Passes(const Address& from, const Address& to,
               absl::Span<const std::uint8_t> packet);
+  bool IsFirst(absl::Span<const std::uint8_t> bytes);
   void WriteTrace(const std::string& line);
 
   Random random_;
@@ -75,6 +80,9 @@ class Simulation {
   std::vector<std::unique_ptr<SimulatedHost>> hosts_;
   std::multimap<Nanos, std::function<void()>> events_;
   std::set<std::size_t> unplugged_;  // host numbers
+  std::uint8_t lose_first_ = 0;      // LH_PACKET_*
+  // Tokens, slots and sequences.
+  std::set<std::tuple<std::uint64_t, std::uint16_t, std::uint32_t>> lost_;
   std::ostream* trace_ = nullptr;
   Nanos now_ = 1000 * kSecond;
 };

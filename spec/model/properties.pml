@@ -40,6 +40,7 @@
 #define OWN_CALLS_ONLY 23 /* no process sees a call for another */
 #define RUN_WAKES_WHO_WAS_MEANT 24 /* no RUN of another epoch or binding wakes anybody */
 #define REFUSED_ONLY_IF_STUCK 25 /* no call is refused while a thread for it can move */
+#define CANCELLED_NEVER_STARTS 26 /* no call begins after its CANCEL has come */
 
 #define MUST(property, condition) assert((condition) && 100 + property)
 

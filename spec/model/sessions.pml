@@ -7,11 +7,13 @@
  *   client  opens a session when a call wants one; puts each call into a free
  *           slot under the slot's next sequence; sends it again until something
  *           comes back; probes it once the server said that it runs; gives up
- *           after TRIES. A caller may give up at any time: CANCEL, and the slot is
- *           used again. What was sent into a session that is lost fails, and is
+ *           after TRIES. A caller may give up at any time: CANCEL, which is sent
+ *           again until it is answered, or the slot is used again, or for TRIES:
+ *           then the session is taken to be lost. What was sent into a session that is lost fails, and is
  *           never sent again; what was not goes into the next session.
  *   server  a higher sequence in a slot is a new call, and ends the lower; an equal
  *           one is a duplicate: ACCEPTED, or the kept reply; a lower one is old.
+ *           A call that was cancelled is answered so, also before it has come.
  *           BUSY leaves the slot as it was. A token that it does not know, also of
  *           the server before a restart, is answered RESET. It forgets a client
  *           that is silent while calls run, and a session without running calls
@@ -87,6 +89,9 @@
 #define OPENED_AGAIN 23 /* the client closed an idle session and opened one */
 #define CLIENT_BACK 24 /* a client that died in a call restarted, and got an answer */
 #define OPENED_TWICE 25 /* an OPEN that came twice opened a second session */
+#define EARLY_CANCEL 26 /* a CANCEL came before its call */
+#define CALL_AFTER_CANCEL 27 /* and then the call, which did not run */
+#define CANCELLED_AT_LAST 28 /* a CANCEL that was sent again ended a call */
 
 #include "properties.pml"
 
@@ -127,6 +132,7 @@ byte faults;
 
 /* Ghosts. */
 bit started[CALLS];
+bit given_up[CALLS]; /* as the server knows */
 #ifdef WITNESSES
 bit refused[CALLS], sent_again[CALLS], client_restarted, session_lost;
 #define NOTE(ghost, condition) ghost = ghost || (condition)
@@ -148,6 +154,7 @@ byte openings;
 byte token;
 byte sequence[SLOTS];
 byte in_slot[SLOTS] = NOBODY;
+byte cancelling[SLOTS] = NOBODY; /* the call whose CANCEL was not answered yet */
 
 #if CALLS > 2
 #define NEXT_OR_LAST (call_is[1] == PENDING -> 1 : (call_is[2] == PENDING -> 2 : NOBODY))
@@ -158,8 +165,10 @@ byte in_slot[SLOTS] = NOBODY;
 #define IS_PENDING (FIRST_PENDING != NOBODY)
 #if SLOTS > 1
 #define IN_FLIGHT (in_slot[0] != NOBODY || in_slot[1] != NOBODY)
+#define OTHERS_IN_FLIGHT(place) (in_slot[1 - place] != NOBODY)
 #else
 #define IN_FLIGHT (in_slot[0] != NOBODY)
+#define OTHERS_IN_FLIGHT(place) false
 #endif
 
 /* The end of a call for its caller. */
@@ -175,9 +184,17 @@ inline end_in_slot(place) {
 #endif
 }
 
+inline shut() {
+	session_is = SHUT;
+	for (slot : 0 .. SLOTS - 1) {
+		cancelling[slot] = NOBODY
+	}
+	slot = 0
+}
+
 /* All that was sent may have run. */
 inline lose_session() {
-	session_is = SHUT;
+	shut();
 	NOTE(session_lost, IN_FLIGHT);
 	for (slot : 0 .. SLOTS - 1) {
 		if
@@ -215,6 +232,9 @@ inline send_opening() {
 
 inline on_reply(call) {
 	if
+	:: session_is == READY && SAME_TOKEN(said[call]) && SAME_SEQUENCE(said[call]) &&
+	   cancelling[said[call].slot] != NOBODY ->
+		cancelling[said[call].slot] = NOBODY
 	:: FOUND(said[call]) ->
 		MUST(ANSWER_IS_OF_THE_CALL, in_slot[said[call].slot] == call);
 		REACHED(ANSWERED, true);
@@ -355,6 +375,7 @@ inline on_open(n, server) {
 
 inline start(call, at) {
 	MUST(RUN_AT_MOST_ONCE, !started[call]);
+	MUST(CANCELLED_NEVER_STARTS, !given_up[call]);
 	started[call] = 1;
 	handler_runs[call] = 1;
 	told[call] = 0;
@@ -409,7 +430,8 @@ inline on_call(call, at) {
 	:: open[asked[call].token] && IS_OLD(call, at) -> REACHED(LOWER_CAME, true)
 	:: open[asked[call].token] && IS_DUPLICATE(call, at) ->
 		REACHED(DUPLICATE_OF_RUNNING, slot_is[at] == RUNS);
-		REACHED(DUPLICATE_OF_REPLIED, slot_is[at] == REPLIED);
+		REACHED(DUPLICATE_OF_REPLIED, slot_is[at] == REPLIED && !given_up[call]);
+		REACHED(CALL_AFTER_CANCEL, given_up[call] && !started[call]);
 		answer_duplicate(call, at)
 	:: else -> /* a new one */
 		if
@@ -443,18 +465,33 @@ inline on_probe(call, at) {
 inline on_cancel(call, at) {
 	if
 	:: !open[asked[call].token] -> SEND(RESET + asked[call].token)
-	:: open[asked[call].token] && slot_is[at] == RUNS ->
-		REACHED(LATE_CANCEL, asked[call].sequence != slot_sequence[at]);
-		if
 #ifndef CANCEL_WITHOUT_SEQUENCE
-		:: asked[call].sequence != slot_sequence[at] -> skip
+	:: open[asked[call].token] && asked[call].sequence < slot_sequence[at] ->
+		REACHED(LATE_CANCEL, slot_is[at] == RUNS)
 #endif
-		:: else ->
+	:: else ->
+		REACHED(EARLY_CANCEL, !started[call] && asked[call].sequence > slot_sequence[at]);
+		if
+		:: slot_is[at] == RUNS ->
 			REACHED(CANCELLED, true);
+			REACHED(CANCELLED_AT_LAST, slot_call[at] == call && tries[call] > 1);
 			MUST(WAITED_FOR_IS_KEPT, call_is[slot_call[at]] == ENDED);
 			drop(at)
+		:: else -> skip
+		fi;
+		given_up[call] = 1;
+#ifdef EARLY_CANCEL_FORGOTTEN
+		if
+		:: asked[call].sequence > slot_sequence[at] -> skip
+		:: else ->
+#endif
+		slot_is[at] = REPLIED;
+		slot_sequence[at] = asked[call].sequence;
+		slot_call[at] = call;
+		say(REPLY, call, call)
+#ifdef EARLY_CANCEL_FORGOTTEN
 		fi
-	:: else -> skip
+#endif
 	fi
 }
 
@@ -544,6 +581,9 @@ end:
 #define SOMEBODY_WAITS(at) (slot_is[at] == RUNS && call_is[slot_call[at]] != ENDED)
 #define WAITED_FOR(t) (SOMEBODY_WAITS(AT(t, 0)) || SOMEBODY_WAITS(AT(t, SLOTS - 1)))
 
+#define CANCELLING_IN(t) (session_is == READY && token == t &&	\
+	(cancelling[0] != NOBODY || cancelling[SLOTS - 1] != NOBODY))
+
 #ifdef EVICT_BUSY_SESSION
 #define BUSY_WITH(t) false
 #else
@@ -557,11 +597,12 @@ active [TOKENS] proctype session() {
 end:
 	do
 #ifndef SILENCE_UNHEARD
-	:: atomic { open[SELF] && RUNNING_IN(SELF) && (FAULT || !WAITED_FOR(SELF)) ->
+	:: atomic { open[SELF] && RUNNING_IN(SELF) &&
+	   (FAULT || !WAITED_FOR(SELF) && !CANCELLING_IN(SELF)) ->
 		/* nothing comes from the client */
 		REACHED(SILENT_CLIENT, true);
 		if
-		:: WAITED_FOR(SELF) -> faults++
+		:: WAITED_FOR(SELF) || CANCELLING_IN(SELF) -> faults++
 		:: else -> skip
 		fi;
 		release(SELF)
@@ -612,6 +653,7 @@ inline send_call(place) {
 	call = FIRST_PENDING;
 	sequence[place]++;
 	in_slot[place] = call;
+	cancelling[place] = NOBODY;
 	call_is[call] = SENT;
 	tries[call] = 1;
 	asked[call].token = token;
@@ -621,26 +663,51 @@ inline send_call(place) {
 	call = 0
 }
 
+inline give_up(place) {
+	SEND(CANCEL + in_slot[place]);
+	cancelling[place] = in_slot[place];
+	tries[in_slot[place]] = 1;
+	end_in_slot(place)
+}
+
+/* The server does not answer. That it is told, in case it is there, is left out. */
+inline shut_if_silent() {
+	if
+	:: IN_FLIGHT -> skip
+	:: else -> shut()
+	fi
+}
+
 /* What happens to the call of a slot when nothing comes, and how one gets in. */
-#define TEND(slot)	\
-	:: atomic { session_is == READY && IS_PENDING && in_slot[slot] == NOBODY ->	\
-		send_call(slot) }	\
-	:: atomic { in_slot[slot] != NOBODY && call_is[in_slot[slot]] == SENT &&	\
-	   tries[in_slot[slot]] < TRIES ->	\
-		tries[in_slot[slot]]++; SEND(CALL + in_slot[slot]) }	\
-	:: atomic { in_slot[slot] != NOBODY && PROBES(slot) &&	\
-	   tries[in_slot[slot]] < TRIES ->	\
-		tries[in_slot[slot]]++; SEND(PROBE + in_slot[slot]) }	\
-	:: atomic { in_slot[slot] != NOBODY && tries[in_slot[slot]] == TRIES &&	\
-	   (call_is[in_slot[slot]] == SENT || PROBES(slot)) ->	\
+#define TEND(place)	\
+	:: atomic { session_is == READY && IS_PENDING && in_slot[place] == NOBODY ->	\
+		send_call(place) }	\
+	:: atomic { in_slot[place] != NOBODY && call_is[in_slot[place]] == SENT &&	\
+	   tries[in_slot[place]] < TRIES ->	\
+		tries[in_slot[place]]++; SEND(CALL + in_slot[place]) }	\
+	:: atomic { in_slot[place] != NOBODY && PROBES(place) &&	\
+	   tries[in_slot[place]] < TRIES ->	\
+		tries[in_slot[place]]++; SEND(PROBE + in_slot[place]) }	\
+	:: atomic { in_slot[place] != NOBODY && tries[in_slot[place]] == TRIES &&	\
+	   (call_is[in_slot[place]] == SENT || PROBES(place)) ->	\
 		REACHED(GAVE_UP, true);	\
-		end_in_slot(slot);	\
 		if	\
-		:: IN_FLIGHT -> skip	\
-		:: else -> session_is = SHUT	\
+		:: OTHERS_IN_FLIGHT(place) -> give_up(place)	\
+		:: else -> end_in_slot(place); shut_if_silent()	\
 		fi }	\
-	:: atomic { in_slot[slot] != NOBODY && FAULT ->	\
-		faults++; SEND(CANCEL + in_slot[slot]); end_in_slot(slot) }
+	:: atomic { in_slot[place] != NOBODY && FAULT ->	\
+		faults++; give_up(place) }	\
+	:: atomic { CANCEL_MAY_GO_ON && cancelling[place] != NOBODY &&	\
+	   tries[cancelling[place]] < TRIES ->	\
+		tries[cancelling[place]]++; SEND(CANCEL + cancelling[place]) }	\
+	:: atomic { CANCEL_MAY_GO_ON && cancelling[place] != NOBODY &&	\
+	   tries[cancelling[place]] == TRIES ->	\
+		cancelling[place] = NOBODY; shut_if_silent() }
+#ifdef CANCEL_SENT_ONCE
+#define CANCEL_MAY_GO_ON false
+#else
+#define CANCEL_MAY_GO_ON true
+#endif
 #ifdef NO_PROBE
 #define PROBES(slot) false
 #else
@@ -656,7 +723,7 @@ inline send_call(place) {
 #endif
 
 active proctype client() {
-	byte call;
+	byte call, slot;
 
 	do
 	:: atomic { IS_PENDING && session_is != READY -> /* its deadline passed, or nobody opens */
@@ -679,7 +746,7 @@ active proctype client() {
 		faults++;
 		REACHED(OPENED_AGAIN, true);
 		SEND(CLOSED_BY_CLIENT + token);
-		session_is = SHUT
+		shut()
 	   }
 	TEND(0)
 #if SLOTS > 1

@@ -162,6 +162,55 @@ TEST_F(ClientTransportTest, ADeadlineEndsWhoWaitsForReady) {
   EXPECT_EQ(client_.transport().Next(), kNever);
 }
 
+TEST_F(ClientTransportTest, AServerWithoutRoomEndsCallsThatDoNotWait) {
+  Call(1);
+  Call(2, kNever, true);
+  AnswerHello();
+  lh_open open = Only(LH_PACKET_OPEN).open();
+  SayOpen(LH_PACKET_REFUSE, open);
+  ASSERT_EQ(client_.ended.size(), 1u);
+  ExpectEnded(0, 1, kResourceExhausted, "10.0.0.1:100 has no room");
+  // Who waits is tried on.
+  EXPECT_THAT(Times(LH_PACKET_HELLO, kSecond),
+              ElementsAre(20, 60, 140, 300, 620));
+  Pass(kSecond);
+  AnswerHello();
+  open = Only(LH_PACKET_OPEN).open();
+  SayOpen(LH_PACKET_REFUSE, open);
+  EXPECT_EQ(client_.ended.size(), 1u);
+  EXPECT_EQ(counters_.openings_refused.value(), 2u);
+  Pass(kSecond);
+  Accept();
+  Reply(Only(LH_PACKET_CALL).header, "at last");
+  ExpectEnded(1, 2, kOk, "at last");
+  SayOpen(LH_PACKET_REFUSE, open);
+  EXPECT_EQ(counters_.packets_stale.value(), 1u) << "late";
+}
+
+TEST_F(ClientTransportTest, BelievesNoForgedRefusal) {
+  Call(1);
+  lh_open refuse = server_.Receive().at(0).open();
+  refuse.server = kServer;
+  refuse.cookie = 9;
+  SayOpen(LH_PACKET_REFUSE, refuse);
+  EXPECT_EQ(counters_.packets_malformed.value(), 1u) << "no cookie before it";
+  SayOpen(LH_PACKET_COOKIE, refuse);
+  refuse.cookie ^= 1;
+  SayOpen(LH_PACKET_REFUSE, refuse);
+  refuse.cookie ^= 1;
+  refuse.server ^= 1;
+  SayOpen(LH_PACKET_REFUSE, refuse);
+  refuse.server ^= 1;
+  EXPECT_EQ(counters_.packets_malformed.value(), 3u);
+  other_.SendOpen(client_address_, LH_PACKET_REFUSE, refuse);
+  client_.Poll(now_);
+  EXPECT_EQ(counters_.packets_wrong_address.value(), 1u);
+  EXPECT_TRUE(client_.ended.empty());
+  SayOpen(LH_PACKET_REFUSE, refuse);
+  EXPECT_EQ(client_.ended.size(), 1u);
+  EXPECT_EQ(client_.transport().Next(), kNever) << "nobody waits any more";
+}
+
 TEST_F(ClientTransportTest, ALostOpenBeginsAgain) {
   Call(1);
   AnswerHello();

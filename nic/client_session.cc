@@ -29,6 +29,11 @@ constexpr Nanos kWanted = 2 * kSecond;
 // the server's last life, or forged.
 constexpr std::uint32_t kRefusedOpenings = 2;
 
+std::string NotThere(absl::string_view what, const Address& address) {
+  return absl::StrCat(what, " ", address.ToString(),
+                      "; is the server running?");
+}
+
 }  // namespace
 
 absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
@@ -135,15 +140,14 @@ void ClientTransport::SendOpening(std::uint32_t index, Nanos now) {
               now + Backoff(kFirstOpeningRetry, peer.attempts));
 }
 
-void ClientTransport::FailImpatient(Peer& peer, absl::string_view why) {
+void ClientTransport::FailImpatient(Peer& peer, absl::StatusCode code,
+                                    absl::string_view text) {
   peer.failed = true;
-  const std::string text = absl::StrCat(why, " ", peer.address.ToString(),
-                                        "; is the server running?");
   for (std::uint32_t at = peer.first; at != kNone;) {
     const std::uint32_t call = at;
     at = calls_[call].next;
     if (!calls_[call].wait_for_ready) {
-      Fail(call, absl::StatusCode::kUnavailable, text);
+      Fail(call, code, text);
     }
   }
 }
@@ -154,7 +158,10 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   if (peer.attempts == kOpenings && peer.refusals < kRefusedOpenings) {
     counters_.sessions_failed.Add();
   }
-  if (peer.attempts >= kOpenings) FailImpatient(peer, "no answer from");
+  if (peer.attempts >= kOpenings) {
+    FailImpatient(peer, absl::StatusCode::kUnavailable,
+                  NotThere("no answer from", peer.address));
+  }
   if (peer.first == kNone && peer.wanted <= now) {
     peer.state = kClosed;
     return;
@@ -173,7 +180,8 @@ void ClientTransport::OnUnreachable(const Address& address) {
     if (peer.state != kHello || !(peer.address == address)) continue;
     if (++peer.refusals < kRefusedOpenings) continue;
     if (peer.refusals == kRefusedOpenings) counters_.sessions_failed.Add();
-    FailImpatient(peer, "nobody listens at");
+    FailImpatient(peer, absl::StatusCode::kUnavailable,
+                  NotThere("nobody listens at", peer.address));
     if (peer.first != kNone || peer.wanted > now_) continue;
     peer.state = kClosed;
     timers_.Clear(PeerTimer(index));
@@ -242,6 +250,26 @@ void ClientTransport::OnAccept(const Packet& packet, const Address& from,
   Grant(index, std::max(packet.header.slots, std::uint16_t{1}));
   timers_.Clear(PeerTimer(index));
   Pump(index, now);
+}
+
+// Who waits is tried on when the timer says so.
+void ClientTransport::OnRefuse(const Packet& packet, const Address& from) {
+  lh_open open;
+  Peer* const peer = FindOpening(packet, from, &open);
+  if (peer == nullptr) return;
+  if (peer->open.cookie == 0 || open.cookie != peer->open.cookie ||
+      open.server != peer->open.server) {
+    counters_.packets_malformed.Add();
+    return;
+  }
+  counters_.openings_refused.Add();
+  FailImpatient(*peer, absl::StatusCode::kResourceExhausted,
+                absl::StrCat("the server at ", from.ToString(),
+                             " has no room for another client; try again "
+                             "later, or another server"));
+  if (peer->first != kNone || peer->wanted > now_) return;
+  peer->state = kClosed;
+  timers_.Clear(PeerTimer(static_cast<std::uint32_t>(peer - peers_.data())));
 }
 
 void ClientTransport::Grant(std::uint32_t index, std::uint16_t slots) {

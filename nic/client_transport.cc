@@ -300,6 +300,7 @@ void ClientTransport::OnPacket(const Packet& packet, const Address& from,
   now_ = now;
   if (header.type == LH_PACKET_COOKIE) return OnCookie(packet, from, now);
   if (header.type == LH_PACKET_ACCEPT) return OnAccept(packet, from, now);
+  if (header.type == LH_PACKET_REFUSE) return OnRefuse(packet, from);
   const auto found = by_token_.find(header.token);
   if (found == by_token_.end()) {
     counters_.packets_stale.Add();

@@ -213,7 +213,8 @@ class ClientTransport {
   void SendOpening(std::uint32_t index, Nanos now);
   void OnOpeningTimer(std::uint32_t index, Nanos now);
   // Ends the calls that do not want to wait for the server to be there.
-  void FailImpatient(Peer& peer, absl::string_view why);
+  void FailImpatient(Peer& peer, absl::StatusCode code, absl::string_view text);
+  void OnRefuse(const Packet& packet, const Address& from);
   void OnCookie(const Packet& packet, const Address& from, Nanos now);
   void OnAccept(const Packet& packet, const Address& from, Nanos now);
   void SendClose(const Peer& peer);

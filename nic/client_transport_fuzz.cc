@@ -194,6 +194,7 @@ class Fuzz final : private ClientTransport::Handler {
       open.token = input_.Byte();
       if (tokens_.size() < 200) tokens_.push_back(open.token);
     }
+    if ((what & 0x41) == 0x40) header.type = LH_PACKET_REFUSE;
     if ((what & 0x30) == 0x30) {
       reinterpret_cast<std::uint8_t*>(&open)[input_.Below(sizeof(open))] ^= 1;
     }

@@ -36,11 +36,12 @@ namespace lauberhorn::nic {
   X(sessions_accepted, "sessions opened by clients")                           \
   X(sessions_grown, "times that a session was granted more slots")             \
   X(sessions_evicted, "sessions without calls that made room for others")      \
-  X(sessions_refused, "dropped: OPEN while every session has calls")           \
+  X(sessions_refused, "answered REFUSE: OPEN while no session can make room")  \
   X(clients_lost, "sessions whose client died while calls were running")       \
   X(sessions_opened, "sessions opened to servers")                             \
   X(challenges_answered, "times that a server asked after this end moved")     \
   X(unreachable_heard, "times that the network said that nobody listens")      \
+  X(openings_refused, "sessions that a server had no room for")                \
   X(sessions_failed, "peers that could not be reached")                        \
   X(resets_received, "sessions that the server does not know any more")        \
   X(calls_arrived, "calls accepted from clients")                              \

@@ -144,10 +144,11 @@ TEST_F(ServerTransportTest, ResetsUnknownTokens) {
 
 TEST_F(ServerTransportTest, AnswersNothingThatAServerMightHaveSaid) {
   const std::uint64_t token = Open(client_);
-  const std::uint8_t types[] = {
-      LH_PACKET_COOKIE, LH_PACKET_ACCEPT,    LH_PACKET_REPLY,
-      LH_PACKET_BUSY,   LH_PACKET_ACCEPTED,  LH_PACKET_ACK,
-      LH_PACKET_RESET,  LH_PACKET_CHALLENGE, LH_PACKET_DATA};
+  const std::uint8_t types[] = {LH_PACKET_COOKIE,   LH_PACKET_ACCEPT,
+                                LH_PACKET_REPLY,    LH_PACKET_BUSY,
+                                LH_PACKET_ACCEPTED, LH_PACKET_ACK,
+                                LH_PACKET_RESET,    LH_PACKET_CHALLENGE,
+                                LH_PACKET_DATA,     LH_PACKET_REFUSE};
   std::uint64_t unexpected = 0;
   for (const std::uint8_t type : types) {
     // Two ends that answered each other's RESET would never stop.

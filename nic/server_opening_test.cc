@@ -138,7 +138,10 @@ TEST_F(ServerTransportTest, MakesRoomOnlyFromSessionsThatAreIdleForLong) {
     now_ += kSecond;
   }
   Call(Host(0), tokens[0], 1);
-  EXPECT_EQ(Open(Host(100)), 0u);
+  const std::vector<Received> refused =
+      SayOpen(Host(100), LH_PACKET_OPEN, Cookie(Host(100), 1));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].header.type, LH_PACKET_REFUSE);
   EXPECT_EQ(counters_.sessions_refused.value(), 1u);
   EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
 
@@ -245,7 +248,7 @@ TEST_F(ServerTransportTest, OpensAreRefusedForSpaceOnlyAfterTheCookie) {
   now_ += 100 * kSecond;
   lh_open forged = Cookie(other_, 100);
   forged.cookie ^= 1;
-  SayOpen(other_, LH_PACKET_OPEN, forged);
+  EXPECT_TRUE(SayOpen(other_, LH_PACKET_OPEN, forged).empty());
   EXPECT_EQ(counters_.sessions_evicted.value(), 0u);
   EXPECT_EQ(counters_.cookies_refused.value(), 1u);
 }

@@ -110,7 +110,8 @@ void ServerTransport::OnOpen(const Packet& packet, const Address& from,
     index = Allocate(from, now);
     if (index == kNone) {
       counters_.sessions_refused.Add();
-      return;
+      open->token = 0;
+      return SendOpen(LH_PACKET_REFUSE, *open, from, wire);
     }
     Session& session = sessions_[index];
     session.token = KeyedHash(secret_, {kHashOfToken, ++opened_});

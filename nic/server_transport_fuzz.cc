@@ -260,7 +260,8 @@ class Fuzz final : private ServerTransport::Handler {
         default:
           Require(header.type == LH_PACKET_RESET ||
                       header.type == LH_PACKET_CLOSE ||
-                      header.type == LH_PACKET_BUSY,
+                      header.type == LH_PACKET_BUSY ||
+                      header.type == LH_PACKET_REFUSE,
                   "a server sends what servers send");
       }
     }

@@ -11,8 +11,9 @@
  *
  * Sessions. HELLO and COOKIE make no state at the server: the cookie is a keyed
  * hash of the client's address, incarnation and the time. OPEN returns it, ACCEPT
- * gives the session's token and its first slots. All four have the same size, so
- * nobody is amplified.
+ * gives the session's token and its first slots. A server that has no room for a
+ * session answers OPEN with REFUSE. All five have the same size, so nobody is
+ * amplified.
  *
  * A changed address. A token that comes from another address than before is not
  * believed: the packet is dropped, and CHALLENGE goes to where it came from, a
@@ -138,10 +139,11 @@ enum lh_packet_type {
 	LH_PACKET_DATA = 13, /* both: further messages and fragments */
 	LH_PACKET_CHALLENGE = 14, /* server: is this still you? header only */
 	LH_PACKET_RESPONSE = 15, /* client: the challenge, echoed */
-	LH_PACKET_CLOSE = 16 /* both: the session ends; from a server: why */
+	LH_PACKET_CLOSE = 16, /* both: the session ends; from a server: why */
+	LH_PACKET_REFUSE = 17 /* server: no session is free; struct lh_open */
 };
 
-#define LH_PACKET_TYPES 17
+#define LH_PACKET_TYPES 18
 
 #define LH_PACKET_FLAG_LAST 0x1 /* last message of its direction */
 #define LH_PACKET_FLAG_NAME 0x2 /* metadata begins with the method's name */

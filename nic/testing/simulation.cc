@@ -20,7 +20,7 @@ const char* TypeName(std::uint8_t type) {
   static constexpr const char* kNames[LH_PACKET_TYPES] = {
       "?",      "HELLO",    "COOKIE",    "OPEN",     "ACCEPT", "CALL",
       "REPLY",  "ACCEPTED", "PROBE",     "BUSY",     "ACK",    "RESET",
-      "CANCEL", "DATA",     "CHALLENGE", "RESPONSE", "CLOSE"};
+      "CANCEL", "DATA",     "CHALLENGE", "RESPONSE", "CLOSE",  "REFUSE"};
   return type < LH_PACKET_TYPES ? kNames[type] : "?";
 }
 

@@ -204,7 +204,9 @@ class Dispatcher {
   void TakeBackStaged();
   void TakeBackLate();
   void TakeBackFromWoken();
-  bool AwakeThreadWaits() const;
+  bool AwakeThreadWaits() const {
+    return !waiting_.empty() && !channels_.IsParked(Serve(waiting_.back()));
+  }
   Nanos NextTake();
 
   void SendRetire(std::uint32_t endpoint);

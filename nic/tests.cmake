@@ -40,6 +40,9 @@ foreach(
         client_session
         dispatch_policy
         dispatcher
+        dispatcher_ends
+        dispatcher_take_back
+        dispatcher_threads
         engine
         engine_allocation
         engine_control

@@ -115,6 +115,8 @@ class Engine final : private ServerTransport::Handler,
   absl::Status AnswerCallPeer(std::uint32_t place);
   absl::StatusOr<std::uint64_t> AskPeerState(std::uint32_t place,
                                              bool* answered);
+  // Takes what the endpoint's last thread has put on `serve`.
+  void CollectServed(std::uint32_t endpoint);
   absl::Status AddMethod();
   absl::Status NameMethod();
   void EndLateServers();

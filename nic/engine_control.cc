@@ -128,6 +128,8 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
         return absl::FailedPreconditionError(
             "the endpoint has not been closed");
       }
+      // What its last thread has answered is not to end with an error.
+      CollectServed(endpoint);
       channels_.Reopen(2 * endpoint);
       channels_.Reopen(2 * endpoint + 1);
       dispatcher_.Abandon(endpoint);
@@ -145,6 +147,16 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
 
     default:
       return absl::UnimplementedError("unknown control command");
+  }
+}
+
+void Engine::CollectServed(std::uint32_t endpoint) {
+  const std::uint32_t channel = 2 * endpoint;
+  // As many as the lane holds: who puts on is not its last thread. The command
+  // itself has been read.
+  for (std::uint32_t slot = 0; slot < region_.options().slots; ++slot) {
+    if (!channels_.Collect(channel, &message_, now_)) break;
+    OnServeMessage(channel);
   }
 }
 

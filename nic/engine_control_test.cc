@@ -313,6 +313,23 @@ TEST_F(EngineTest, TheNameOfAMethodTravelsOnce) {
   EXPECT_EQ(named, 1);
 }
 
+TEST_F(EngineTest, ReopeningTakesWhatTheLastThreadHasAnswered) {
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  const TakenMessage call = Await(server_->serve(2));
+  // It answers and ends, and the next begins before the engine looks there.
+  ASSERT_TRUE(PutReply(2, call.header.call, "A"));
+  ASSERT_TRUE(server_->serve(2).Close());
+  ASSERT_TRUE(server_->call(2).Close());
+  lh_command_handle reopen;
+  reopen.handle = lh_handle(2, 1);
+  EXPECT_EQ(Control(*server_, LH_COMMAND_ENDPOINT_REOPEN, Payload(reopen)).code,
+            0u);
+  const TakenMessage answer = Await(client_->call(1));
+  EXPECT_EQ(answer.header.code, 0u);
+  EXPECT_EQ(answer.payload, "A");
+}
+
 TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {
   lh_message command = {};
   command.kind = LH_KIND_CONTROL;

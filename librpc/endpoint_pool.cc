@@ -102,6 +102,16 @@ absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
   return endpoint;
 }
 
+void EndpointPool::GiveThisThreads() {
+  Endpoint* const mine = FindThisThread();
+  if (mine == nullptr) return;
+  std::vector<ThreadEntry>& entries = OfThisThread().list;
+  entries.erase(std::find_if(
+      entries.begin(), entries.end(),
+      [mine](const ThreadEntry& entry) { return entry.endpoint == mine; }));
+  Give(mine);
+}
+
 absl::StatusOr<Endpoint*> EndpointPool::Take() {
   Endpoint* used = nullptr;
   {

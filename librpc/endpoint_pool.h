@@ -39,6 +39,10 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   // That, if the thread has one; else null.
   Endpoint* FindThisThread();
 
+  // Gives the calling thread's endpoint back now, if it has one, rather than
+  // when the thread has ended.
+  void GiveThisThreads();
+
   // An endpoint that is not a thread's, until it is given back.
   // RESOURCE_EXHAUSTED if all are in use.
   absl::StatusOr<Endpoint*> Take();

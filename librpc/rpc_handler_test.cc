@@ -21,6 +21,9 @@
 #include "lauberhorn/client.h"
 #include "lauberhorn/runtime.h"
 #include "lauberhorn/server.h"
+#include "librpc/endpoint.h"
+#include "librpc/endpoint_pool.h"
+#include "librpc/runtime_impl.h"
 #include "librpc/testing/rpc_service.h"
 
 namespace lauberhorn {
@@ -145,6 +148,24 @@ RuntimeOptions OneThread() {
   options.workers = 1;
   options.max_workers = 1;
   return options;
+}
+
+TEST(RpcWorkersTest, AThreadThatEndsIsReplacedThoughNoEndpointIsFree) {
+  RuntimeOptions options = OneThread();
+  options.endpoints = 4;  // one is kept, one is this thread's
+  const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
+  TestServer server(runtime);
+  const std::shared_ptr<Client> client = Connect(runtime, server.target());
+  EndpointPool& endpoints = RuntimeImpl::From(*runtime).endpoints();
+  const absl::StatusOr<Endpoint*> last = endpoints.Take();
+  ASSERT_TRUE(last.ok()) << last.status();
+  ASSERT_FALSE(endpoints.Take().ok());
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_EQ(Call(*client, "EndThread", "").status().code(),
+              absl::StatusCode::kUnknown);
+    EXPECT_EQ(*Call(*client, "Echo", "goes on"), "goes on");
+  }
+  endpoints.Give(*last);
 }
 
 TEST(RpcWorkersTest, AThreadThatEndsIsReplacedThoughItWasTheOnlyOne) {

@@ -126,6 +126,7 @@ void Workers::StopAll() {
   stopping_ = true;
   for (const Worker& worker : workers_) {
     if (worker.endpoint == 0) continue;  // it will see `stopping_`
+    if (worker.gone) continue;           // it ends by itself
     lh_command_handle command;
     command.handle = worker.endpoint;
     (void)endpoints_.ControlSurely(LH_COMMAND_ENDPOINT_RETIRE, command);
@@ -166,11 +167,18 @@ bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
 }
 
 void Workers::End(Iterator self, bool sent_home) {
+  bool served;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    served = self->endpoint != 0;
+    if (served) count_.fetch_sub(1, std::memory_order_relaxed);
+    self->gone = true;
+  }
+  // There may be no other endpoint for the one that takes its place.
+  endpoints_.GiveThisThreads();
   std::list<Worker> ended;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const bool served = self->endpoint != 0;
-    if (served) count_.fetch_sub(1, std::memory_order_relaxed);
     ended.swap(ended_);
     ended_.splice(ended_.end(), workers_, self);
     // The NIC did not send it home: it may have been the last that there may

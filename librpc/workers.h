@@ -56,6 +56,7 @@ class Workers {
   struct Worker {
     std::thread thread;
     std::uint64_t endpoint = 0;  // handle; 0 until it has one
+    bool gone = false;           // the endpoint may be another thread's
     absl::Status status;         // why it has none
   };
   using Iterator = std::list<Worker>::iterator;

@@ -39,7 +39,7 @@ class EchoServiceImpl final : public Echo::Service {
 
 class EchoClient {
  public:
-  explicit EchoClient(std::shared_ptr<Channel> channel)
+  explicit EchoClient(const std::shared_ptr<Channel>& channel)
       : stub_(Echo::NewStub(channel)) {}
 
   std::string Say(const std::string& text) {

@@ -27,8 +27,8 @@ using ::testing::MatchesRegex;
 
 // The message of a request or reply with so long a text has two bytes more.
 constexpr int kMost = 62;
-const std::string& Fits() { return *new std::string(60, 'x'); }
-const std::string& TooLong() { return *new std::string(61, 'x'); }
+std::string Fits() { return std::string(60, 'x'); }
+std::string TooLong() { return std::string(61, 'x'); }
 
 class ServerSurfaceTest : public surface::Surface {
  protected:

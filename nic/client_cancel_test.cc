@@ -67,7 +67,7 @@ TEST_F(ClientTransportTest, EachReasonToGiveUpIsTold) {
   Call(4);
   const lh_packet lost = Only(LH_PACKET_CALL).header;
   std::vector<Nanos> cancels;
-  for (int second = 0; second < 7; ++second) {
+  for (Nanos second = 0; second < 7; ++second) {
     Say(About(LH_PACKET_ACCEPTED, calls.at(1).header));
     for (const Nanos at : Times(LH_PACKET_CANCEL, 999 * kMillisecond)) {
       cancels.push_back(second * 999 + at);

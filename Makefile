@@ -29,7 +29,7 @@ demo: ## build, install to build/prefix and run the examples, beside gRPC's
 	@echo
 	@cd $(ROOT) && examples/kv/demo build/prefix
 
-check: ## what every change must pass, about 8 minutes at first
+check: ## what every change must pass, about 15 minutes at first
 	@cd $(ROOT) && tools/deps check
 	@cd $(ROOT) && tools/check --jobs $(JOBS)
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -169,7 +170,8 @@ TEST_F(ReportSocketTest, PeersThatHangUpAreForgotten) {
   for (int round = 0; round < 50; ++round) {
     const int peer = Connect(node.path());
     if (peer < 0) continue;  // more at a time than it keeps waiting
-    (void)!send(peer, "trace 60000\n", round % 13, MSG_NOSIGNAL);
+    (void)!send(peer, "trace 60000\n", static_cast<std::size_t>(round % 13),
+                MSG_NOSIGNAL);
     close(peer);
   }
   // As soon as there is a place again.

@@ -263,8 +263,8 @@ bool StallingDevice::KeepAnswer(std::uint64_t offset, const Page& page,
   if (now - page.since < kRecallAfter) return true;
   const unsigned state = StateAt(offset);
   if (state != LH_FULL && state != LH_TAKEN) {
-    totals_.recalled.fetch_add(1);
     Recall(offset);
+    totals_.recalled.fetch_add(1);
   }
   return false;
 }

@@ -109,18 +109,6 @@ std::vector<Load> Loads(bool with_open) {
   return loads;
 }
 
-const char* NameOf(Arrivals arrivals) {
-  switch (arrivals) {
-    case Arrivals::kClosed:
-      return "closed";
-    case Arrivals::kFixed:
-      return "fixed";
-    case Arrivals::kPoisson:
-      return "poisson";
-  }
-  return "";
-}
-
 std::string NameOf(const Load& load) {
   return absl::StrCat(
       NameOf(load.arrivals), " ",

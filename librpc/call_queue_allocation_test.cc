@@ -7,7 +7,6 @@
 
 #include <cstdlib>
 #include <memory>
-#include <new>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -15,23 +14,7 @@
 #include "lauberhorn/call_queue.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
-
-namespace {
-thread_local long allocations = 0;
-}
-
-// Not inlined, or GCC takes free() for a mismatch to a new that it knows.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  operator delete(memory);
-}
+#include "librpc/testing/allocations.h"
 
 namespace lauberhorn {
 namespace {
@@ -61,12 +44,12 @@ TEST(CallQueueAllocationTest, CallsAllocateNothing) {
                           {}, nullptr)
                   .ok());
   ASSERT_TRUE((*queue)->Next(&done));
-  EXPECT_GT(allocations, 0) << "the counter does not count";
+  EXPECT_GT(testing::Allocations(), 0) << "the counter does not count";
 
   CallOptions options;
   options.deadline = absl::Now() + absl::Minutes(1);
   const std::uint8_t request[200] = {};
-  const long before = allocations;
+  const long before = testing::Allocations();
   for (int round = 0; round < 20; ++round) {
     // More than a lane has slots.
     for (int call = 0; call < 100; ++call) {
@@ -81,7 +64,7 @@ TEST(CallQueueAllocationTest, CallsAllocateNothing) {
       ASSERT_TRUE(done.status().ok());
     }
   }
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(testing::Allocations() - before, 0);
 }
 
 }  // namespace

@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/device.h"
 
+#include <linux/futex.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,6 +14,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "librpc/device_time.h"
 
 namespace lauberhorn {
 
@@ -48,6 +53,19 @@ absl::StatusOr<std::uint64_t> Device::Control(
     absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer) {
   const std::uint64_t number = PutControl(call, waiter, command, payload);
   return GetResult(call, waiter, number, answer);
+}
+
+void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  timespec when = {};
+  when.tv_sec = until / kSecond;
+  when.tv_nsec = until % kSecond;
+  // With a bitset the time is absolute, of CLOCK_MONOTONIC. The futex is the
+  // low half: the contract is little-endian.
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
+          shared ? FUTEX_WAIT_BITSET : FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+          static_cast<std::uint32_t>(parked),
+          until == kForever ? nullptr : &when, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,

@@ -65,6 +65,10 @@ class Device {
       absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer);
 };
 
+// What Wait() of a device in software does: sleeps on the futex that is the low
+// half of the word. `shared` if the NIC wakes by another mapping of it.
+void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared);
+
 // The two halves of Device::Control(): puts the command and returns its number;
 // waits for the result of that number.
 std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,

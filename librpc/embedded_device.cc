@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/embedded_device.h"
 
-#include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -77,17 +75,7 @@ class EmbeddedDevice final : public Device {
   const Attachment& Attach() const override { return attachment_; }
 
   void Wait(__u64* word, __u64 parked, std::int64_t until) override {
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    timespec when = {};
-    when.tv_sec = until / kSecond;
-    when.tv_nsec = until % kSecond;
-    // With a bitset the time is absolute, of CLOCK_MONOTONIC. The futex is the
-    // low half: the contract is little-endian.
-    syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
-            FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-            static_cast<std::uint32_t>(parked),
-            until == kForever ? nullptr : &when, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
+    SleepOnWord(word, parked, until, /*shared=*/false);
   }
 
   void Ring() override { thread_->Ring(); }

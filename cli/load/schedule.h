@@ -20,6 +20,18 @@ namespace lauberhorn::cli {
 // random ones that know nothing of each other.
 enum class Arrivals : std::uint8_t { kClosed, kFixed, kPoisson };
 
+inline const char* NameOf(Arrivals arrivals) {
+  switch (arrivals) {
+    case Arrivals::kClosed:
+      return "closed";
+    case Arrivals::kFixed:
+      return "fixed";
+    case Arrivals::kPoisson:
+      return "poisson";
+  }
+  return "";
+}
+
 class Schedule {
  public:
   // `arrivals` is not kClosed; `rate` is in calls per second and above 0. The

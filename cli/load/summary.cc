@@ -60,18 +60,6 @@ std::string Quoted(const std::string& text) {
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
-const char* NameOf(Arrivals arrivals) {
-  switch (arrivals) {
-    case Arrivals::kClosed:
-      return "closed";
-    case Arrivals::kFixed:
-      return "fixed";
-    case Arrivals::kPoisson:
-      return "poisson";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string DescribeLoad(const LoadOptions& load) {

@@ -10,28 +10,11 @@
 
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "echo.grpc.pb.h"
-
-namespace {
-thread_local long allocations = 0;
-}
-
-// Not inlined, or GCC takes free() for a mismatch to a new that it knows.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  operator delete(memory);
-}
+#include "librpc/testing/allocations.h"
 
 namespace {
 
@@ -64,14 +47,14 @@ TEST(AllocationTest, ACallAllocatesNothing) {
   for (int i = 0; i < 3; ++i) {
     const auto deadline =
         std::chrono::system_clock::now() + std::chrono::minutes(1);
-    const long before = allocations;
+    const long before = lauberhorn::testing::Allocations();
     {
       grpc::ClientContext context;
       context.set_deadline(deadline);
       const grpc::Status status = stub->Say(&context, request, &reply);
       ASSERT_TRUE(status.ok());
     }
-    const long during = allocations - before;
+    const long during = lauberhorn::testing::Allocations() - before;
     if (i == 0) {
       EXPECT_GT(during, 0) << "the counter does not count";
     } else {

@@ -3,7 +3,6 @@
 #include "tests/conformance/stalling_device.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -175,14 +174,7 @@ StallingDevice::~StallingDevice() {
 }
 
 void StallingDevice::Wait(__u64* word, __u64 parked, std::int64_t until) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  timespec when = {};
-  when.tv_sec = until / kSecond;
-  when.tv_nsec = until % kSecond;
-  // Not private: the engine wakes by its own mapping.
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word), FUTEX_WAIT_BITSET,
-          static_cast<std::uint32_t>(parked),
-          until == kForever ? nullptr : &when, nullptr, FUTEX_BITSET_MATCH_ANY);
+  SleepOnWord(word, parked, until, /*shared=*/true);
 }
 
 unsigned StallingDevice::StateAt(std::uint64_t offset) const {

@@ -17,11 +17,11 @@ namespace {
 
 class StallingDeviceTest : public ::testing::Test {
  protected:
-  void Open(absl::Duration t_max) {
+  void Open(absl::Duration t_max, bool speculate = false) {
     StallingDeviceOptions options;
     options.embedded.endpoints = 4;
     options.t_max = t_max;
-    options.speculate = false;
+    options.speculate = speculate;
     auto device = StallingDevice::Make(options);
     if (absl::IsPermissionDenied(device.status())) {
       GTEST_SKIP() << "this process may not handle faults: " << device.status();
@@ -133,20 +133,8 @@ TEST_F(StallingDeviceTest, NobodyIsLeftStandingAtTheEnd) {
 }
 
 TEST_F(StallingDeviceTest, LoadsByNobodyChangeNothing) {
-  StallingDeviceOptions options;
-  options.embedded.endpoints = 4;
-  options.t_max = absl::Microseconds(100);
-  auto device = StallingDevice::Make(options);
-  if (absl::IsPermissionDenied(device.status())) {
-    GTEST_SKIP() << "this process may not handle faults: " << device.status();
-  }
-  ASSERT_TRUE(device.ok()) << device.status();
-  device_ = *std::move(device);
-  endpoint_ =
-      std::make_unique<Endpoint>(*device_,
-                                 *device_->Attach().At<lh_endpoint_layout>(
-                                     device_->Attach().process->endpoints),
-                                 absl::ZeroDuration());
+  Open(absl::Microseconds(100), /*speculate=*/true);
+  if (IsSkipped()) return;
   while (totals().speculated.load() < 300) {
     EXPECT_FALSE(endpoint_->Control(LH_COMMAND_LISTEN, {}).ok());
   }

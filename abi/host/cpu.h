@@ -19,8 +19,10 @@
  *
  *   seq 20 | mode 4 | flags 4 | nr 2 | class 2 | departed 8 | endpoint 24
  *
- * seq counts changes, nr says 0, 1, 2, or more runnable threads, departed counts
- * endpoints that left this CPU, endpoint is the bound one that runs, or 0.
+ * seq counts changes, nr says 0, 1, 2, or more runnable threads, the running one
+ * included, departed counts endpoints that left this CPU, endpoint is the index
+ * of the bound one that runs, plus one, or 0. class and flags are what they were
+ * when the kernel looked last; they are no promise.
  */
 #define LH_CPU_SEQ_SHIFT 44
 #define LH_CPU_SEQ_BITS 20
@@ -47,20 +49,19 @@ enum lh_cpu_mode {
 };
 
 enum lh_cpu_class {
-	LH_CPU_CLASS_IDLE = 0,
+	LH_CPU_CLASS_IDLE = 0, /* of the idle thread */
 	LH_CPU_CLASS_FAIR = 1,
 	LH_CPU_CLASS_REALTIME = 2, /* or deadline, or stop: not to be asked */
-	LH_CPU_CLASS_OTHER = 3
+	LH_CPU_CLASS_OTHER = 3 /* a scheduler that was loaded */
 };
 
-#define LH_CPU_FLAG_NEED_RESCHED 0x1
-#define LH_CPU_FLAG_THROTTLED 0x2
-#define LH_CPU_FLAG_FORCED_IDLE 0x4
+#define LH_CPU_FLAG_NEED_RESCHED 0x1 /* somebody asked for another look */
+#define LH_CPU_FLAG_FORCED_IDLE 0x2 /* idle for its sibling's sake, nr or not */
 
 #define LH_DEPARTED 8 /* divides the 256 at which `departed` wraps */
 
 /*
- * Who leaves is stored into the slot departed % 8, by the new `departed`; then
+ * Who leaves (plus one) is stored into the slot departed % 8, by the new one; then
  * the word; then the count, last. A NIC that sees another count reads word and
  * ring, and then both count and word once more: one slot may be just written,
  * so if more than seven left by then, or the count moved by 255 or more, it

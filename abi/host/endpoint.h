@@ -37,7 +37,11 @@ LH_FIELD(lh_endpoint_layout, reserved, 112);
  * bound to an endpoint. A line of its own, one aligned 64-bit store, so the NIC
  * never sees half of it; never mapped by a process.
  *
- *   thread 24 | generation 24 | state 4 | index of the CPU mask 12
+ *   thread 24 | generation 24 | state 4 | CPU mask 12
+ *
+ * thread names the binding, and is never 0 while there is one; generation is
+ * the endpoint's, its low bits; CPU mask is 0 if the thread may run anywhere,
+ * else the index of its mask, plus one, or all ones if the table was full.
  */
 struct lh_endpoint_word {
 	__u64 word; /* w: kernel; r: NIC; o: atomic */
@@ -49,17 +53,34 @@ LH_FIELD(lh_endpoint_word, word, 0);
 LH_FIELD(lh_endpoint_word, reserved, 8);
 
 #define LH_ENDPOINT_WORD_THREAD_SHIFT 40
+#define LH_ENDPOINT_WORD_THREAD_BITS 24
 #define LH_ENDPOINT_WORD_GENERATION_SHIFT 16
+#define LH_ENDPOINT_WORD_GENERATION_BITS 24
 #define LH_ENDPOINT_WORD_STATE_SHIFT 12
+#define LH_ENDPOINT_WORD_STATE_BITS 4
 #define LH_ENDPOINT_WORD_MASK_SHIFT 0
+#define LH_ENDPOINT_WORD_MASK_BITS 12
+#define LH_ENDPOINT_WORD_MASK_UNKNOWN 0xfff
 
 enum lh_endpoint_state {
 	LH_ENDPOINT_UNBOUND = 0,
 	LH_ENDPOINT_RUNNABLE = 1, /* on a run queue, on a CPU or not */
 	LH_ENDPOINT_PARKED = 2, /* asleep in a wait of ours: RUN wakes it */
 	LH_ENDPOINT_BLOCKED = 3, /* asleep elsewhere: RUN is remembered */
-	LH_ENDPOINT_DEAD = 4
+	LH_ENDPOINT_DEAD = 4 /* the thread ended, or its process did exec */
 };
+
+/*
+ * One of the CPU masks that endpoint words name: bit n % 64 of bits[n / 64] is
+ * CPU n. The kernel writes it before the first word that names it, and again
+ * when none does; a mask only says where a RUN is likely to be refused.
+ */
+struct lh_cpu_mask {
+	__u64 bits[16]; /* w: kernel; r: NIC; o: before the word */
+};
+
+LH_SIZE(lh_cpu_mask, 128);
+LH_FIELD(lh_cpu_mask, bits, 0);
 
 /*
  * The hint page of a thread, in ordinary memory. The scheduler reads it where it

@@ -61,7 +61,9 @@ struct lh_info {
 	__u64 clock_base; /* w: NIC; r: all; o: before magic; ns */
 	__u32 clock_mult; /* w: NIC; r: all; o: before magic */
 	__u32 clock_shift; /* w: NIC; r: all; o: before magic */
-	__u64 reserved0[2]; /* w: nobody; r: nobody; o: none; zero */
+	__u64 cpu_masks; /* w: NIC; r: kernel; o: before magic; offset */
+	__u32 cpu_mask_count; /* w: NIC; r: kernel; o: before magic; 0: none */
+	__u32 reserved0; /* w: nobody; r: nobody; o: none; zero */
 
 	/* The NIC's half of the handshake: a line of its own. */
 	__u64 device_epoch; /* w: NIC; r: all; o: before status */
@@ -104,7 +106,9 @@ LH_FIELD(lh_info, t_dead_ms, 92);
 LH_FIELD(lh_info, clock_base, 96);
 LH_FIELD(lh_info, clock_mult, 104);
 LH_FIELD(lh_info, clock_shift, 108);
-LH_FIELD(lh_info, reserved0, 112);
+LH_FIELD(lh_info, cpu_masks, 112);
+LH_FIELD(lh_info, cpu_mask_count, 120);
+LH_FIELD(lh_info, reserved0, 124);
 LH_FIELD(lh_info, device_epoch, 128);
 LH_FIELD(lh_info, status, 136);
 LH_FIELD(lh_info, heartbeat, 144);

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
 
 namespace lauberhorn {
@@ -46,6 +47,28 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
   channel.bell.mask = __u64{1} << layout.bell % 64;
   channel.bell.asymmetric = (info.features & LH_FEATURE_ASYMMETRIC_FENCE) != 0;
   return channel;
+}
+
+absl::Status CheckDevice(const lh_info& info) {
+  if (lh_load_acquire(&info.magic) != LH_MAGIC) {
+    return absl::UnavailableError("the device is no NIC, or is lost");
+  }
+  if (info.version_major != LH_VERSION_MAJOR) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the NIC speaks version ", info.version_major, ".", info.version_minor,
+        " of the contract, this library version ", LH_VERSION_MAJOR,
+        "; use a library of the NIC's version"));
+  }
+  const __u64 unknown = info.features & ~LH_FEATURES;
+  if (unknown != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the NIC has features that this library does not know (0x",
+                     absl::Hex(unknown), "); use a newer library"));
+  }
+  if (lh_load_acquire(&info.status) != LH_STATUS_READY) {
+    return absl::UnavailableError("the NIC is not ready; try again later");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::uint64_t> Device::Control(

@@ -65,6 +65,10 @@ class Device {
       absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer);
 };
 
+// Whether this library can use a device with this information page: magic,
+// version, features, and that it is ready. Else why not, and what to do.
+absl::Status CheckDevice(const lh_info& info);
+
 // What Wait() of a device in software does: sleeps on the futex that is the low
 // half of the word. `shared` if the NIC wakes by another mapping of it.
 void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared);

@@ -84,6 +84,8 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
   embedded.stat = options.stat;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
   if (!device.ok()) return device.status();
+  const absl::Status usable = CheckDevice(*(*device)->Attach().info);
+  if (!usable.ok()) return usable;
   return std::make_shared<RuntimeImpl>(options, *std::move(device));
 }
 

@@ -8,7 +8,7 @@
 
 The copies: abi/host/channel_edges.h (constants and edge macros),
 spec/model/channel_edges.pml (the model's transitions) and the tables between
-the markers in spec/CONTRACT.md.
+the markers in spec/contract/slots.md.
 """
 
 import argparse
@@ -268,16 +268,15 @@ def contract_edges(_states, edges):
 
 
 def contract(text, states, edges):
-    """spec/CONTRACT.md with its generated parts made anew."""
-    for name, make in (("states", contract_states), ("edges", contract_edges)):
-        begin = f"<!-- generated from channel.table: {name} -->\n"
-        end = f"<!-- end of {name} -->\n"
-        if begin not in text or end not in text:
-            sys.exit(f"spec/CONTRACT.md lacks the markers of its table '{name}'")
-        head, rest = text.split(begin, 1)
-        tail = rest.split(end, 1)[1]
-        text = head + begin + "\n" + make(states, edges) + "\n" + end + tail
-    return text
+    """A part of the contract with its generated tables made anew."""
+    makers = {"states": contract_states, "edges": contract_edges}
+
+    def replace(found):
+        name = found.group(1)
+        return (f"<!-- generated: {name} -->\n\n" +
+                makers[name](states, edges) + f"\n<!-- end of {name} -->")
+    return re.sub(r"<!-- generated: (states|edges) -->\n.*?<!-- end of \1 -->",
+                  replace, text, flags=re.S)
 
 
 def main():
@@ -288,11 +287,11 @@ def main():
     arguments = parser.parse_args()
 
     states, edges = parse(TABLE)
-    contract_path = ROOT / "spec" / "CONTRACT.md"
+    slots = ROOT / "spec" / "contract" / "slots.md"
     copies = {
         ROOT / "abi" / "host" / "channel_edges.h": header(states, edges),
         ROOT / "spec" / "model" / "channel_edges.pml": promela(states, edges),
-        contract_path: contract(contract_path.read_text(), states, edges),
+        slots: contract(slots.read_text(), states, edges),
     }
     differ = 0
     for path, text in copies.items():

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Lauberhorn authors
+"""rules.py reads rules as they stand and finds what is wrong with them."""
+
+import unittest
+
+import rules
+
+GOOD = """# Title
+
+Text explains. `MUST` in code is no rule.
+
+**A-1** The NIC MUST do one thing,
+and this is where it ends.
+
+<!-- generated: table -->
+whatever MUST be here
+<!-- end of table -->
+
+**A-2** The host MUST NOT sleep. *Proved by* `sleep/NO_RECHECK`,
+`channel_test/WhoLeavesLooksOnceMore`.
+
+**A-3** The kernel MUST, if so, look. *Proved by* `sleep`.
+"""
+
+
+def findings(text):
+    found, wrong = rules.parse("f.md", text)
+    return wrong + rules.check(found)
+
+
+class RulesTest(unittest.TestCase):
+
+    def test_good_rules(self):
+        found, wrong = rules.parse("f.md", GOOD)
+        self.assertEqual(wrong, [])
+        self.assertEqual([(rule.id, rule.party, rule.strength, rule.kind, rule.place)
+                          for rule in found],
+                         [("A-1", "NIC", "MUST", "kit", "f.md:5"),
+                          ("A-2", "host", "MUST NOT", "test", "f.md:12"),
+                          ("A-3", "kernel", "MUST", "model", "f.md:15")])
+        self.assertEqual(found[0].text,
+                         "The NIC MUST do one thing, and this is where it ends.")
+        self.assertEqual(found[1].proofs, ("sleep/NO_RECHECK",
+                                           "channel_test/WhoLeavesLooksOnceMore"))
+        self.assertEqual(rules.check(found), [])
+
+    def test_bad_rules(self):
+        for old, new, expected in (
+                ("Text explains.", "It MUST be so.", "outside of a numbered rule"),
+                ("The NIC MUST", "NICs MUST", "does not begin"),
+                ("The NIC MUST", "The driver MUST", "does not begin"),
+                ("where it ends", "MAY end", "more than one thing"),
+                ("*Proved by* `sleep`.", "*Proved by* `sleep` somehow.",
+                 "the end of its rule"),
+                ("**A-2**", "**A-1**", "A-1 is at f.md:5, too"),
+                ("**A-1**", "**A-4**", "A-1 is missing"),
+                (" *Proved by* `sleep`.", "", "name what proves it"),
+                ("NO_RECHECK", "NO_MUTANT", "no mutant"),
+                ("WhoLeavesLooksOnceMore", "Nobody", "has no 'Nobody'"),
+                ("`sleep`", "`no_test`", "0 files")):
+            with self.subTest(new):
+                self.assertTrue(any(expected in finding for finding
+                                    in findings(GOOD.replace(old, new, 1))),
+                                findings(GOOD.replace(old, new, 1)))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: The Lauberhorn authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes every copy of the channel's edge table from spec/channel.table.
+"""Makes every copy of the channel's edge table from spec/channel.table, and the
+tables of the contract from that and the headers of abi/.
 
   spec/generate.py            writes the copies
   spec/generate.py --check    writes nothing; names each copy that differs, exit 1
 
 The copies: abi/host/channel_edges.h (constants and edge macros),
-spec/model/channel_edges.pml (the model's transitions) and the tables between
-the markers in spec/contract/slots.md.
+spec/model/channel_edges.pml (the model's transitions) and what stands between
+markers in spec/CONTRACT.md and spec/contract/ (layouts.py has those of abi/).
 """
 
 import argparse
@@ -17,6 +18,9 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
+
+sys.dont_write_bytecode = True
+import layouts  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "spec" / "channel.table"
@@ -267,16 +271,38 @@ def contract_edges(_states, edges):
     return "\n".join(rows) + "\n"
 
 
-def contract(text, states, edges):
-    """A part of the contract with its generated tables made anew."""
-    makers = {"states": contract_states, "edges": contract_edges}
+def contract_diagram(lane, edges):
+    """The states of one lane's words, for a reader: mermaid."""
+    rows = ["```mermaid", "stateDiagram-v2", "    direction LR", "    [*] --> FREE"]
+    for e in edges:
+        who = "NIC" if e.by == "nic" else "host"
+        rows += [f"    {source} --> {e.target}: {e.name} ({who})"
+                 for source in e.sources if e.lane == lane]
+    return "\n".join(rows) + "\n```\n"
+
+
+def contract(texts, states, edges):
+    """The parts of the contract, {path: text}, with their generated tables made
+    anew."""
+    abi = layouts.Layouts()
+    made = []
+
+    own = {"states": contract_states(states, edges),
+           "edges": contract_edges(states, edges),
+           **{f"diagram {lane}": contract_diagram(lane, edges) for lane in LANES}}
 
     def replace(found):
         name = found.group(1)
-        return (f"<!-- generated: {name} -->\n\n" +
-                makers[name](states, edges) + f"\n<!-- end of {name} -->")
-    return re.sub(r"<!-- generated: (states|edges) -->\n.*?<!-- end of \1 -->",
-                  replace, text, flags=re.S)
+        table = own[name] if name in own else "\n".join(abi.table(name)) + "\n"
+        made.append(table)
+        return f"<!-- generated: {name} -->\n\n{table}\n<!-- end of {name} -->"
+    parts = {path: re.sub(r"<!-- generated: (.*?) -->\n.*?<!-- end of \1 -->", replace,
+                          text, flags=re.S) for path, text in texts.items()}
+    missing = [name for name in abi.names() if not any(name in table for table in made)]
+    if missing:
+        sys.exit("no table of the contract has " + ", ".join(missing) +
+                 "; give it a marker, see spec/layouts.py")
+    return parts
 
 
 def main():
@@ -287,25 +313,30 @@ def main():
     arguments = parser.parse_args()
 
     states, edges = parse(TABLE)
-    slots = ROOT / "spec" / "contract" / "slots.md"
+    parts = [ROOT / "spec" / "CONTRACT.md",
+             *sorted((ROOT / "spec" / "contract").glob("*.md"))]
+    try:
+        written = contract({path: path.read_text() for path in parts}, states, edges)
+    except layouts.Malformed as wrong:
+        sys.exit(f"abi/ or spec/contract/: {wrong}")
     copies = {
         ROOT / "abi" / "host" / "channel_edges.h": header(states, edges),
         ROOT / "spec" / "model" / "channel_edges.pml": promela(states, edges),
-        slots: contract(slots.read_text(), states, edges),
+        **written,
     }
     differ = 0
     for path, text in copies.items():
         if path.exists() and path.read_text() == text:
             continue
         if arguments.check:
-            print(f"{path.relative_to(ROOT)} differs from spec/channel.table; "
-                  "run spec/generate.py")
+            print(f"{path.relative_to(ROOT)} differs from spec/channel.table or "
+                  "abi/; run spec/generate.py")
             differ += 1
         else:
             path.write_text(text)
             print(f"wrote {path.relative_to(ROOT)}")
     if arguments.check and not differ:
-        print(f"{len(copies)} copies agree with spec/channel.table: "
+        print(f"{len(copies)} copies agree with spec/channel.table and abi/: "
               f"{len(states)} states, {len(edges)} edges")
     return 1 if differ else 0
 

@@ -11,8 +11,9 @@
  * the error text if the status is not 0, else nothing, or the struct that is
  * named below.
  *
- * Every command is safe to send twice: the second is answered as the first, or
- * NOT_FOUND or ALREADY_EXISTS, and changes nothing.
+ * SERVER_OPEN, LISTEN and CONNECT make something each time. Any other command is
+ * safe to send twice: the second is answered as the first, or NOT_FOUND,
+ * ALREADY_EXISTS or FAILED_PRECONDITION, and changes nothing.
  */
 #ifndef LH_HOST_CONTROL_H
 #define LH_HOST_CONTROL_H

@@ -35,6 +35,7 @@ LINTS = {
     "content": content.lint,
     "abi_fields": program("tools/lint/abi_fields.py"),
     "generated": program("spec/generate.py", "--check"),
+    "layouts_test": program("spec/layouts_test.py"),
     "rules_test": program("spec/rules_test.py"),
     "rules": program("spec/rules.py", "--check"),
 }

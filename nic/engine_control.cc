@@ -63,6 +63,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
   lh_command_listen listen;
   switch (message_.header.code) {
     case LH_COMMAND_SERVER_OPEN:
+      if (!message_.bytes().empty()) return Malformed();
       return servers_.Open();
 
     case LH_COMMAND_SERVER_CLOSE: {

@@ -82,10 +82,11 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_PEER_STATE + 1);
   EXPECT_EQ(Control(*client_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
-       {LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT, LH_COMMAND_LISTEN,
-        LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD, LH_COMMAND_ENDPOINT_REOPEN,
-        LH_COMMAND_ENDPOINT_RETIRE, LH_COMMAND_LIMITS, LH_COMMAND_METHOD_NAME,
-        LH_COMMAND_CALL_PEER, LH_COMMAND_PEER_STATE}) {
+       {LH_COMMAND_SERVER_OPEN, LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT,
+        LH_COMMAND_LISTEN, LH_COMMAND_CONNECT, LH_COMMAND_METHOD_ADD,
+        LH_COMMAND_ENDPOINT_REOPEN, LH_COMMAND_ENDPOINT_RETIRE,
+        LH_COMMAND_LIMITS, LH_COMMAND_METHOD_NAME, LH_COMMAND_CALL_PEER,
+        LH_COMMAND_PEER_STATE}) {
     EXPECT_EQ(Control(*client_, command, "short").code, kInvalid) << command;
   }
   lh_command_handle nothing;

@@ -165,10 +165,13 @@ class ChannelMemory {
     nic_ = channel_.in;
   }
 
-  void Deliver(std::uint8_t kind, std::uint64_t call, std::uint64_t data) {
+  void Deliver(std::uint8_t kind, std::uint64_t call, std::uint64_t data,
+               std::uint64_t code = 0, std::uint32_t length = 0) {
     lh_line* const line = lh_deliver_begin(&nic_);
     ASSERT_NE(line, nullptr);
     line->header.kind = kind;
+    line->header.code = code;
+    line->header.length = length;
     line->header.call = call;
     line->header.data = data;
     ASSERT_EQ(lh_deliver_end(&nic_, line), LH_DELIVERED);
@@ -211,6 +214,22 @@ TEST(DeviceTest, AnUnknownKindIsReleased) {
   EXPECT_EQ(*result, 42u);
   EXPECT_EQ(memory.StateOfSlot(0), unsigned{LH_FREE});
   EXPECT_EQ(memory.StateOfSlot(1), unsigned{LH_FREE});
+}
+
+TEST(DeviceTest, ALengthBeyondTheSlotIsCut) {
+  constexpr std::uint64_t kInternal = 13;
+  ChannelMemory memory;
+  memory.Deliver(LH_KIND_RESULT, 1, 0, kInternal, ~0u);
+  memory.Deliver(LH_KIND_RESULT, 2, 0, 0, ~0u);
+  const lh_waiter nobody = {};
+  absl::StatusOr<std::uint64_t> result = GetResult(memory.channel(), nobody, 1);
+  EXPECT_TRUE(absl::IsInternal(result.status()));
+  EXPECT_EQ(result.status().message().size(),
+            LH_INLINE_SIZE + memory.channel().in.overflow_size);
+  // A struct of another size than that of the answer is none.
+  std::uint8_t answer[8];
+  result = GetResult(memory.channel(), nobody, 2, absl::MakeSpan(answer));
+  EXPECT_TRUE(absl::IsInternal(result.status()));
 }
 
 }  // namespace

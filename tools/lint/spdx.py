@@ -21,6 +21,7 @@ KERNEL_AND_BSD = "(GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause"
 LICENCES = (
     ("abi/", KERNEL_AND_BSD),
     ("linux-patches/", "GPL-2.0"),
+    ("docs/sched-lauberhorn.rst", "GPL-2.0"),
     ("kmod/", "GPL-2.0"),
     ("Kconfig.lauberhorn", "GPL-2.0"),
     ("", "Apache-2.0"),

@@ -74,7 +74,7 @@ TEST(CheckDeviceTest, RefusesAFeatureThatItDoesNotKnow) {
 
 TEST(CheckDeviceTest, RefusesADeviceThatIsNotReady) {
   lh_info info = Good();
-  for (const __u64 status : {LH_STATUS_RESET, LH_STATUS_DOWN}) {
+  for (const __u64 status : {__u64{LH_STATUS_RESET}, __u64{LH_STATUS_DOWN}}) {
     info.status = status;
     EXPECT_TRUE(absl::IsUnavailable(CheckDevice(info)));
   }

@@ -10,10 +10,13 @@
 A rule is a paragraph:
 
   **SLOT-3** The NIC MUST do one thing. *Proved by* `model/MUTANT`, `test/Case`.
+  **SLOT-4** The NIC MUST do another. *Fails without:* `model/MUTANT`.
 
 Party: who is bound. Strength: the word of RFC 2119. Proof kind: kit, if a test of
-a device from outside can see it (tests/conformance/ has the tests); model, if the
-models prove it; test, if other tests do. Proofs are `a/b` or `a`, where a is
+a device from outside can see it (tests/conformance/ has the tests), even if the
+models have the run that fails without it; model, if the models prove it; test, if
+other tests do. Each mutant of the models is named by a rule. Proofs are `a/b` or
+`a`, where a is
 
   * a model, spec/model/a.pml, and b one of its mutants, properties or witnesses; or
   * a test, a.cc or a script a, and b a name or text that stands in it.
@@ -21,6 +24,7 @@ models prove it; test, if other tests do. Proofs are `a/b` or `a`, where a is
 
 import argparse
 import functools
+import importlib
 import pathlib
 import re
 import subprocess
@@ -35,7 +39,7 @@ STRENGTHS = ("MUST NOT", "MUST", "SHOULD NOT", "SHOULD", "MAY")
 WORDS = re.compile(r"\b(MUST|SHOULD|MAY|SHALL|REQUIRED|OPTIONAL|RECOMMENDED)\b")
 RULE = re.compile(r"^\*\*([A-Z]+)-([0-9]+)\*\* ")
 BEGIN = re.compile(rf"The ({'|'.join(PARTIES)}) ({'|'.join(STRENGTHS)})[ ,]")
-PROOF = re.compile(r" \*Proved by\* (`[^`]+`(?:, `[^`]+`)*)\.$")
+PROOF = re.compile(r" \*(Proved by|Fails without:)\* (`[^`]+`(?:, `[^`]+`)*)\.$")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Rule:
     strength: str
     text: str
     proofs: tuple
+    runs: tuple  # of the models, that fail without it
     place: str  # file:line
 
     @property
@@ -99,12 +104,14 @@ def parse(file, content):
             findings.append(f"{place}: {name} says more than one thing: it has "
                             f"{WORDS.findall(bare)}")
         proof = PROOF.search(text)
-        if "*Proved by*" in text and not proof:
+        if not proof and re.search(r"\*(Proved|Fails)\b", text):
             findings.append(f"{place}: {name}: a proof is the end of its rule, "
-                            "'*Proved by* `a/b`, `c`.'")
-        proofs = tuple(re.findall(r"`([^`]+)`", proof.group(1))) if proof else ()
+                            "'*Proved by* `a/b`, `c`.' or '*Fails without:* `a/b`.'")
+        named = tuple(re.findall(r"`([^`]+)`", proof.group(2))) if proof else ()
+        proved = bool(proof) and proof.group(1) == "Proved by"
         end = proof.start() if proof else len(text)
-        rules.append(Rule(name, *begin.groups(), text[found.end():end], proofs, place))
+        rules.append(Rule(name, *begin.groups(), text[found.end():end],
+                          named if proved else (), () if proved else named, place))
     return rules, findings
 
 
@@ -135,21 +142,19 @@ def tree():
 
 
 @functools.lru_cache(None)
-def model_text(name):
-    """A model with what it includes."""
-    text = (SPEC / "model" / f"{name}.pml").read_text()
-    return text + "".join(model_text(included) for included
-                          in re.findall(r'^#include "(\w+)\.pml"', text, re.M))
+def cases():
+    """What the models are checked for: spec/model/cases.py."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(SPEC / "model"))
+    return importlib.import_module("cases")
 
 
 @functools.lru_cache(None)
-def mutants():
-    sys.dont_write_bytecode = True
-    sys.path.insert(0, str(SPEC / "model"))
-    import cases
-    return {*((model, mutant) for mutant, model, _, _ in cases.MUTANTS),
-            *((witness[2], name) for witness in cases.WITNESSES for name in witness[:2]),
-            *((model, "EDGE_LEAVES_ITS_STATES") for _, model, _ in cases.EDGES)}
+def of_models():
+    """(model, mutant, property or witness) of all models."""
+    return {*((model, mutant) for mutant, model, _, _ in cases().MUTANTS),
+            *((witness[2], name) for witness in cases().WITNESSES for name in witness[:2]),
+            *((model, "EDGE_LEAVES_ITS_STATES") for _, model, _ in cases().EDGES)}
 
 
 def is_model(proof):
@@ -160,7 +165,7 @@ def missing(proof):
     """What a proof names and is not there; empty if all is."""
     name, _, what = proof.partition("/")
     if is_model(proof):
-        if what and (name, what) not in mutants():
+        if what and (name, what) not in of_models():
             return f"spec/model/cases.py has no mutant, property or witness {what} of {name}"
         return ""
     paths = tree().get(name, [])
@@ -169,6 +174,12 @@ def missing(proof):
     if what and what not in (ROOT / paths[0]).read_text():
         return f"{paths[0]} has no '{what}'"
     return ""
+
+
+def unnamed_mutants(found):
+    """The mutants of the models, as `model/MUTANT`, that no rule names."""
+    named = {each for rule in found for each in rule.proofs + rule.runs}
+    return sorted({f"{model}/{mutant}" for mutant, model, _, _ in cases().MUTANTS} - named)
 
 
 def check(found):
@@ -181,10 +192,13 @@ def check(found):
         if not rule.proofs and rule.party in ("host", "kernel"):
             findings.append(f"{rule.place}: {rule.id} is about the {rule.party}, "
                             "which no test of a device sees: name what proves it")
-        for proof in rule.proofs:
+        for proof in rule.proofs + rule.runs:
             wrong = missing(proof)
             if wrong:
                 findings.append(f"{rule.place}: {rule.id}: `{proof}`: {wrong}")
+        for run in rule.runs:
+            if not is_model(run):
+                findings.append(f"{rule.place}: {rule.id}: `{run}` is no model's run")
     for theme in sorted({rule.theme for rule in found}):
         numbers = {rule.number for rule in found if rule.theme == theme}
         for number in set(range(1, max(numbers) + 1)) - numbers:
@@ -210,6 +224,8 @@ def main():
         found += of_file
         findings += wrong
     findings += check(found)
+    findings += [f"spec/model/cases.py: no rule of the contract names {run}; it is the "
+                 "run that fails without one" for run in unnamed_mutants(found)]
     for finding in findings:
         print(finding)
     print(f"{len(found)} rules, {len(findings)} findings")

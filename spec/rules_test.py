@@ -22,6 +22,8 @@ whatever MUST be here
 `channel_test/WhoLeavesLooksOnceMore`.
 
 **A-3** The kernel MUST, if so, look. *Proved by* `sleep`.
+
+**A-4** The NIC SHOULD wake. *Fails without:* `in_lane/NIC_FILLS_WITHOUT_WAKE`.
 """
 
 
@@ -39,12 +41,17 @@ class RulesTest(unittest.TestCase):
                           for rule in found],
                          [("A-1", "NIC", "MUST", "kit", "f.md:5"),
                           ("A-2", "host", "MUST NOT", "test", "f.md:12"),
-                          ("A-3", "kernel", "MUST", "model", "f.md:15")])
+                          ("A-3", "kernel", "MUST", "model", "f.md:15"),
+                          ("A-4", "NIC", "SHOULD", "kit", "f.md:17")])
         self.assertEqual(found[0].text,
                          "The NIC MUST do one thing, and this is where it ends.")
         self.assertEqual(found[1].proofs, ("sleep/NO_RECHECK",
                                            "channel_test/WhoLeavesLooksOnceMore"))
+        self.assertEqual(found[3].runs, ("in_lane/NIC_FILLS_WITHOUT_WAKE",))
         self.assertEqual(rules.check(found), [])
+        self.assertIn("sleep/NIC_FENCE_MISSING", rules.unnamed_mutants(found))
+        self.assertNotIn("sleep/NO_RECHECK", rules.unnamed_mutants(found))
+        self.assertNotIn("in_lane/NIC_FILLS_WITHOUT_WAKE", rules.unnamed_mutants(found))
 
     def test_bad_rules(self):
         for old, new, expected in (
@@ -55,7 +62,9 @@ class RulesTest(unittest.TestCase):
                 ("*Proved by* `sleep`.", "*Proved by* `sleep` somehow.",
                  "the end of its rule"),
                 ("**A-2**", "**A-1**", "A-1 is at f.md:5, too"),
-                ("**A-1**", "**A-4**", "A-1 is missing"),
+                ("**A-1**", "**A-5**", "A-1 is missing"),
+                ("`in_lane/NIC_FILLS_WITHOUT_WAKE`", "`channel_test`", "no model's run"),
+                ("*Fails without:*", "*Fails*", "the end of its rule"),
                 (" *Proved by* `sleep`.", "", "name what proves it"),
                 ("NO_RECHECK", "NO_MUTANT", "no mutant"),
                 ("WhoLeavesLooksOnceMore", "Nobody", "has no 'Nobody'"),

@@ -8,12 +8,13 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 ONLY ?=
 SECONDS ?= 180
+ARGS ?=
 
 ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo check check-full check-changed model model-large conformance \
-	figures bench build test install format tidy deps clean
+	figures bench build test install format tidy kernel deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
@@ -81,6 +82,10 @@ format: ## clang-format all C and C++ in place
 tidy: build ## clang-tidy over everything
 	@cd $(ROOT) && tools/deps full
 	@cd $(ROOT) && tools/lint/tidy.py --build build/release --jobs $(JOBS)
+
+kernel: ## Linux 6.12 with our series; ARGS="--config running --dry-run" for yours
+	@cd $(ROOT) && tools/deps kernel
+	@cd $(ROOT) && linux-patches/build.sh --jobs $(JOBS) $(ARGS)
 
 deps: ## install the packages of every target
 	@cd $(ROOT) && tools/deps full

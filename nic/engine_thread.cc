@@ -59,12 +59,29 @@ absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
 EngineThread::EngineThread(const EngineThreadOptions& options, Region& region)
     : options_(options), region_(region) {}
 
-absl::Status EngineThread::Prepare() {
+absl::Status EngineThread::MakeEngine() {
   EngineOptions engine = options_.engine;
   if (getrandom(engine.secret.data(), engine.secret.size(), 0) !=
       static_cast<ssize_t>(engine.secret.size())) {
     return SystemError("cannot get random bytes");
   }
+  engine_ = absl::WrapUnique(new Engine(engine, region_, *this, *this));
+  if (options_.trace) engine_->trace().Start();
+  OpenReports();
+  return absl::OkStatus();
+}
+
+absl::Status EngineThread::Reset() {
+  reports_.reset();
+  engine_.reset();  // and with it its sockets
+  region_.Reset();
+  const absl::Status status = MakeEngine();
+  if (!status.ok()) return status;
+  region_.Ready();
+  return absl::OkStatus();
+}
+
+absl::Status EngineThread::Prepare() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return SystemError("cannot create an epoll set");
   ring_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -75,9 +92,8 @@ absl::Status EngineThread::Prepare() {
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, ring_, &event) != 0) {
     return SystemError("cannot watch the eventfd");
   }
-  engine_ = absl::WrapUnique(new Engine(engine, region_, *this, *this));
-  if (options_.trace) engine_->trace().Start();
-  OpenReports();
+  const absl::Status status = MakeEngine();
+  if (!status.ok()) return status;
   region_.Ready();
   try {
     thread_ = std::thread([this] { Run(); });
@@ -104,6 +120,7 @@ EngineThread::~EngineThread() {
 
 // A process without a place for its socket works all the same.
 void EngineThread::OpenReports() {
+  look_ = kNever;
   reports_ = ReportSocket::Open(*engine_, options_.report_folders);
   if (reports_ == nullptr) return;
   epoll_event event = {};
@@ -126,6 +143,10 @@ void EngineThread::Run() {
   pthread_setname_np(pthread_self(), "lauberhorn-nic");
   TurnClock clock;
   while (!stop_.load(std::memory_order_acquire)) {
+    // What cannot be reset is lost.
+    if (region_.ResetWanted() && !Reset().ok()) [[unlikely]] {
+      return region_.Down();
+    }
     // The stations of a trace are told apart by their turns.
     const Nanos now = engine_->trace().on() ? clock.Read() : clock.NextTurn();
     if (now >= look_) [[unlikely]] {
@@ -135,7 +156,9 @@ void EngineThread::Run() {
     const Nanos next = engine_->Poll(now);
     if (options_.spin || next <= now) continue;
     if (engine_->TryToSleep()) {
-      Sleep(clock.Read(), next);
+      // A driver rings after its request, if this is asleep: after the fence
+      // there, one more look.
+      if (!region_.ResetWanted()) Sleep(clock.Read(), next);
       engine_->Awake();
       clock.Read();
     }

@@ -7,6 +7,9 @@
 // there is work and sleeps in the kernel when there is none: until a packet
 // comes, a ring, or the engine's next timer. Told to spin, it never sleeps.
 //
+// A driver that asks for a reset (abi/host/region.h) gets another engine, which
+// knows nothing of the last one's calls, sessions and servers.
+//
 // Thread-safety: Ring() from any thread; the rest from the owner's. The engine
 // is touched by its thread only, but for its counters.
 #ifndef LAUBERHORN_NIC_ENGINE_THREAD_H_
@@ -55,6 +58,7 @@ class EngineThread final : private WireFactory, private Waker {
   // Wakes the engine if it sleeps. A system call.
   void Ring();
 
+  // Until a driver resets the device.
   const Counters& counters() const { return engine_->counters(); }
 
   // Where it answers; empty if nowhere.
@@ -66,6 +70,8 @@ class EngineThread final : private WireFactory, private Waker {
   EngineThread(const EngineThreadOptions& options, Region& region);
 
   absl::Status Prepare();
+  absl::Status MakeEngine();
+  absl::Status Reset();
   void OpenReports();
   void Run();
   void Sleep(Nanos now, Nanos until);

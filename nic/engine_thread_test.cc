@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Two engines on threads of their own, over UDP, with each kind of input,
-// asleep between packets or spinning.
+// asleep between packets or spinning; and one whose driver resets it.
 
 #include "nic/engine_thread.h"
 
@@ -149,6 +149,44 @@ TEST_P(EngineThreadTest, CarriesCalls) {
     reply.call = arrived.header.call;
     server.Put(server.serve, reply, "reply to " + request);
     ASSERT_EQ(Node::Take(client.call).payload, "reply to " + request);
+  }
+}
+
+TEST_P(EngineThreadTest, ADriverResetsIt) {
+  EngineThreadOptions options;
+  options.input = std::get<0>(GetParam());
+  options.spin = std::get<1>(GetParam());
+  Node node(options);
+  lh_info* const info = node.region.info();
+  std::uint16_t port = 0;
+  for (std::uint64_t epoch = 1; epoch <= 3; ++epoch) {
+    lh_command_listen listen = {};
+    listen.server = node.Control(LH_COMMAND_SERVER_OPEN, "");
+    listen.address = kLoopback;
+    // The last engine's server does not have it any more.
+    listen.address.port = port;
+    port = static_cast<std::uint16_t>(
+        node.Control(LH_COMMAND_LISTEN, Payload(listen)));
+    // Not collected before the reset, or after.
+    lh_message empty = {};
+    empty.kind = LH_KIND_EMPTY;
+    EXPECT_TRUE(node.serve.Put(empty));
+
+    const std::uint64_t device = lh_load_acquire(&info->device_epoch);
+    lh_store_release(&info->driver_epoch, epoch);
+    lh_store_release(&info->request, LH_REQUEST_RESET);
+    node.thread->Ring();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (lh_load_acquire(&info->device_epoch) == device ||
+           lh_load_acquire(&info->status) != LH_STATUS_READY) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it was not reset";
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(info->device_epoch, device + 1);
+    node.serve = HostChannel(node.region.base(), 0, Which::kServe);
+    node.call = HostChannel(node.region.base(), 0, Which::kCall);
+    EXPECT_EQ(*node.call.next_word(), 0u);
+    EXPECT_EQ(*node.serve.next_word(), 0u);
   }
 }
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/region.h"
 
+#include <cstring>
+
 #include "nic/packet.h"
 
 namespace lauberhorn::nic {
@@ -109,12 +111,7 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
   info_->processes = plan.process;
   info_->process_count = 1;
   info_->clock_mult = 1;  // device time is CLOCK_MONOTONIC
-  for (std::uint32_t number = 0; number < channels(); ++number) {
-    LH_ON_LANE(LH_LANE_OUT, OutLane(number).lines, options.line_stride,
-               options.slots);
-    LH_ON_LANE(LH_LANE_IN, InLane(number).lines, options.line_stride,
-               options.slots);
-  }
+  NameLanes();
   lh_store_release(&info_->status, LH_STATUS_DOWN);
   lh_store_release(&info_->magic, LH_MAGIC);
 }
@@ -123,6 +120,25 @@ void Region::Ready() {
   info_->device_epoch = info_->device_epoch + 1;
   process_->epoch = info_->device_epoch;
   lh_store_release(&info_->status, LH_STATUS_READY);
+}
+
+void Region::Reset() {
+  reset_for_ = lh_load_acquire(&info_->driver_epoch);
+  lh_store_release(&info_->status, LH_STATUS_RESET);
+  lh_store_release(&info_->asleep, 0);
+  // Tables stay, and all that they point to is zeroed.
+  const Plan plan = MakePlan(options_);
+  std::memset(base_ + plan.states, 0, plan.size - plan.states);
+  NameLanes();
+}
+
+void Region::NameLanes() const {
+  for (std::uint32_t number = 0; number < channels(); ++number) {
+    LH_ON_LANE(LH_LANE_OUT, OutLane(number).lines, options_.line_stride,
+               options_.slots);
+    LH_ON_LANE(LH_LANE_IN, InLane(number).lines, options_.line_stride,
+               options_.slots);
+  }
 }
 
 void Region::Down() { lh_store_release(&info_->status, LH_STATUS_DOWN); }

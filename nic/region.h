@@ -56,6 +56,17 @@ class Region {
   // Says that the NIC is lost.
   void Down();
 
+  // Whether a driver asks for a reset that it has not been given. One load
+  // while there is no driver.
+  bool ResetWanted() const {
+    return lh_load_acquire(&info_->request) == LH_REQUEST_RESET &&
+           lh_load_acquire(&info_->driver_epoch) != reset_for_;
+  }
+
+  // Gives it: forgets all but where things lie, and zeroes them. It is for the
+  // NIC to forget the rest, and to say Ready() then.
+  void Reset();
+
   const RegionOptions& options() const { return options_; }
   std::uint8_t* base() const { return base_; }
   lh_info* info() const { return info_; }
@@ -80,6 +91,9 @@ class Region {
   struct Plan;
   static Plan MakePlan(const RegionOptions& options);
 
+  // Tells a log of edges that all lanes are empty.
+  void NameLanes() const;
+
   template <typename T>
   T* At(std::uint64_t offset) const {
     return reinterpret_cast<T*>(base_ + offset);
@@ -91,6 +105,7 @@ class Region {
   lh_info* info_;
   lh_process_layout* process_;
   lh_endpoint_layout* endpoints_;
+  std::uint64_t reset_for_ = 0;  // the driver's epoch
 };
 
 }  // namespace lauberhorn::nic

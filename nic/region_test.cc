@@ -214,6 +214,48 @@ TEST_P(RegionTest, IsDownUntilItIsReady) {
   EXPECT_EQ(region_.process()->epoch, 2u);
 }
 
+TEST_P(RegionTest, ADriverResetsItOncePerEpoch) {
+  region_.Ready();
+  EXPECT_FALSE(region_.ResetWanted());
+  const std::string tables(
+      reinterpret_cast<const char*>(region_.base()) + sizeof(lh_info),
+      region_.process()->endpoints +
+          GetParam().endpoints * sizeof(lh_endpoint_layout) - sizeof(lh_info));
+  lh_info* const info = region_.info();
+  for (std::uint64_t epoch = 1; epoch <= 2; ++epoch) {
+    // What must be forgotten.
+    region_.bell().front().bits[0] = 1;
+    region_.state(0)->quarantine = LH_QUARANTINE_BAD_WORD;
+    lh_lane lane = region_.InLane(region_.channels() - 1);
+    lh_lane_line(&lane, GetParam().slots - 1)->header.word = 0x12;
+    lh_lane_overflow(&lane, GetParam().slots - 1)[0] = 1;
+    info->asleep = 1;
+
+    info->driver_epoch = epoch;
+    info->request = LH_REQUEST_RESET;
+    EXPECT_TRUE(region_.ResetWanted());
+    region_.Reset();
+    EXPECT_EQ(info->status, LH_STATUS_RESET);
+    EXPECT_FALSE(region_.ResetWanted());
+    EXPECT_EQ(region_.bell().front().bits[0], 0u);
+    EXPECT_EQ(region_.state(0)->quarantine, 0u);
+    EXPECT_EQ(lh_lane_line(&lane, GetParam().slots - 1)->header.word, 0u);
+    EXPECT_EQ(lh_lane_overflow(&lane, GetParam().slots - 1)[0], 0u);
+    EXPECT_EQ(info->asleep, 0u);
+    region_.Ready();
+    EXPECT_EQ(info->status, LH_STATUS_READY);
+    EXPECT_EQ(info->device_epoch, 1 + epoch);
+    EXPECT_EQ(info->driver_epoch, epoch);
+    // The process's epoch is the first of its fields.
+    EXPECT_EQ(region_.process()->epoch, 1 + epoch);
+    region_.process()->epoch = 1;
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(region_.base()) +
+                              sizeof(lh_info),
+                          tables.size()),
+              tables);
+  }
+}
+
 TEST(RegionSizeTest, HoldsTheMostThatOptionsAllow) {
   const RegionOptions most = {.endpoints = 65'535, .slots = 8};
   // Four lanes of eight slots: the arithmetic has to be in 64 bits.

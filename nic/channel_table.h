@@ -115,12 +115,20 @@ class ChannelTable {
     lh_store_release(&channels_[number].state->backlog, backlog ? 1 : 0);
   }
 
-  // Opens the lane again that its last thread closed; false if it is not
-  // closed.
+  // Opens the slots again that the lane's last thread closed, or the kernel for
+  // it: the one where that waited, or all that were empty when it died. False
+  // if none is closed.
   bool Reopen(std::uint32_t number) {
-    if (!lh_reopen(&channels_[number].in)) return false;
-    edges_[number].reopened.Add();
-    return true;
+    lh_lane in = channels_[number].in;
+    bool reopened = false;
+    for (std::uint32_t slot = 0; slot < in.slots; ++slot) {
+      if (lh_reopen(&in)) {
+        edges_[number].reopened.Add();
+        reopened = true;
+      }
+      lh_lane_advance(&in);
+    }
+    return reopened;
   }
 
   // What happened on the channel; may be read by any thread.

@@ -267,6 +267,7 @@ void Dispatcher::SendRetire(std::uint32_t endpoint) {
 }
 
 void Dispatcher::Abandon(std::uint32_t endpoint) {
+  TakeBackAll(endpoint);
   if (endpoints_[endpoint].held > 0) {
     for (std::uint32_t call = 0; call < calls_.size(); ++call) {
       if (calls_[call].state == kDelivered &&

@@ -122,7 +122,8 @@ class Dispatcher {
   void Retire(std::uint32_t endpoint);
 
   // Nobody waits there any more, or another thread is going to: forgets what
-  // the last one said, and ends the calls that it had.
+  // the last one said, gives to others what it had not taken, and ends the
+  // calls that it had.
   void Abandon(std::uint32_t endpoint);
 
   // Gives queued calls to waiting endpoints, as far as the rules allow.

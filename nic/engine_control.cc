@@ -131,9 +131,9 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       }
       // What its last thread has answered is not to end with an error.
       CollectServed(endpoint);
+      dispatcher_.Abandon(endpoint);
       channels_.Reopen(2 * endpoint);
       channels_.Reopen(2 * endpoint + 1);
-      dispatcher_.Abandon(endpoint);
       return 0;
     }
 

@@ -22,6 +22,7 @@ namespace {
 
 using testing::EngineTest;
 using ::testing::HasSubstr;
+using testing::HostChannel;
 using testing::Payload;
 using testing::TakenMessage;
 
@@ -329,6 +330,45 @@ TEST_F(EngineTest, ReopeningTakesWhatTheLastThreadHasAnswered) {
   const TakenMessage answer = Await(client_->call(1));
   EXPECT_EQ(answer.header.code, 0u);
   EXPECT_EQ(answer.payload, "A");
+}
+
+// Closed for its dead thread, as a kernel does: what was taken is released,
+// what is empty closed, what has not been taken is left to the NIC.
+TEST_F(EngineTest, ReopeningGivesToOthersWhatADeadThreadHadNotTaken) {
+  lh_message header = {};
+  header.kind = LH_KIND_EMPTY;
+  header.aux = 2;
+  ASSERT_TRUE(server_->serve(2).Put(header));
+  ASSERT_TRUE(PutCall(Handle(0), "taken"));
+  EXPECT_EQ(Await(server_->serve(2)).payload, "taken");
+  ASSERT_TRUE(PutCall(Handle(1), "left"));
+  ASSERT_TRUE(simulation_.RunUntil(
+      now() + kSecond, [&] { return server_->serve(2).HasMessage(); }));
+  for (HostChannel* channel : {&server_->serve(2), &server_->call(2)}) {
+    lh_lane in = channel->channel().in;
+    for (std::uint32_t slot = 0; slot < in.slots; ++slot) {
+      in.position = slot;
+      lh_close(&in);
+    }
+  }
+  lh_command_handle reopen;
+  reopen.handle = lh_handle(2, 1);
+  EXPECT_EQ(Control(*server_, LH_COMMAND_ENDPOINT_REOPEN, Payload(reopen)).code,
+            0u);
+  EXPECT_EQ(Await(client_->call(1)).header.code,
+            static_cast<std::uint64_t>(absl::StatusCode::kUnknown));
+  Wait(3);
+  const TakenMessage call = Await(server_->serve(3));
+  EXPECT_EQ(call.payload, "left");
+  ASSERT_TRUE(PutReply(3, call.header.call, "done"));
+  EXPECT_EQ(Await(client_->call(1)).payload, "done");
+  // Every slot is open again.
+  for (HostChannel* channel : {&server_->serve(2), &server_->call(2)}) {
+    lh_lane in = channel->channel().in;
+    for (in.position = 0; in.position < in.slots; ++in.position) {
+      EXPECT_FALSE(lh_is_closed(&in)) << in.position;
+    }
+  }
 }
 
 TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {

@@ -23,6 +23,7 @@ lauberhorn_library(
   testing/transport_peers.cc
   DEPS
   GTest::gtest
+  abi_host_channel
   lauberhorn_nic)
 
 foreach(

@@ -4,10 +4,7 @@
 // File: nic/testing/host_side.h
 //
 // The host's side of a region for tests: its memory, and one channel as a
-// thread of the process sees it. Finds everything by the offsets in the region,
-// as any host does, and speaks through abi/host/channel.h.
-//
-// The host and the NIC may be driven by the same thread or by two.
+// thread of the process sees it.
 #ifndef LAUBERHORN_NIC_TESTING_HOST_SIDE_H_
 #define LAUBERHORN_NIC_TESTING_HOST_SIDE_H_
 
@@ -16,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "abi/host/channel_user.h"
+#include "abi/host/testing/host_channel.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "nic/bytes.h"
@@ -53,49 +50,18 @@ class RegionMemory {
   std::unique_ptr<std::uint8_t, Free> memory_;
 };
 
-// What a host took from an `in` lane.
-struct TakenMessage {
-  lh_message header;
-  std::string payload;
-};
+using ::lauberhorn::testing::TakenMessage;
 
-class HostChannel {
+// A channel of endpoint `endpoint` of the one process of the region at `base`.
+class HostChannel : public ::lauberhorn::testing::HostChannel {
  public:
-  // Channel `which` of endpoint `endpoint` of the region that begins at `base`.
   HostChannel(std::uint8_t* base, std::uint32_t endpoint, Which which);
 
-  // Puts a message, if there is room. header.length says how much of the
-  // payload is written unless `length_as_given`; then it may lie about it.
-  bool Put(lh_message header, absl::string_view payload = "",
-           bool length_as_given = false);
-
-  // Takes the next message; false if there is none. Its slot is released at
-  // once or, if `held` is given, by Release().
-  bool Take(TakenMessage* message, lh_line** held = nullptr);
-  void Release(lh_line* held) { lh_release(&channel_.in, held); }
-
-  // Whether the next message has come.
-  bool HasMessage() const;
-
-  // Parks on the slot that the next message will come to.
-  bool Park() { return lh_park(&channel_.in) != 0; }
-  bool Unpark() { return lh_unpark(&channel_.in) != 0; }
-  // Rings if the NIC has more for this lane: what precedes every sleep.
-  void BeforeSleep();
-  bool Close() { return lh_close(&channel_.in) != 0; }
-
-  // How often the NIC had to be rung.
-  int rings() const { return rings_; }
-  // From now on it is counted there.
-  void CountRingsAt(int* rings) { counted_ = rings; }
-
-  lh_channel& channel() { return channel_; }
-  __u64* next_word() { return &lh_lane_next(&channel_.in)->header.word; }
-
- private:
-  lh_channel channel_ = {};
-  int rings_ = 0;
-  int* counted_ = nullptr;
+  bool Put(const lh_message& header, absl::string_view payload = "",
+           bool length_as_given = false) {
+    return ::lauberhorn::testing::HostChannel::Put(
+        header, {payload.data(), payload.size()}, length_as_given);
+  }
 };
 
 // Remembers whom it was asked to wake.

@@ -20,6 +20,7 @@ KERNEL_AND_BSD = "(GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause"
 # The first folder that fits decides.
 LICENCES = (
     ("abi/", KERNEL_AND_BSD),
+    ("linux-patches/lauberhorn_probe.h", KERNEL_AND_BSD),
     ("linux-patches/", "GPL-2.0"),
     ("docs/sched-lauberhorn.rst", "GPL-2.0"),
     ("kmod/", "GPL-2.0"),

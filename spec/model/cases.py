@@ -90,7 +90,7 @@ OPTIMIZED = {("dispatch_run", "FAULTS=1")}
 # state may be taken for another and be missed. Searched for assertions and ends, not
 # for cycles, and when nothing else runs.
 LARGEST = [
-    ("dispatch_run", "FAULTS=2", "a call for each process, any two faults"),
+    ("dispatch_run", "FAULTS=1 CALLS=3", "three calls of two processes, any one fault"),
 ]
 
 # (mutant, model, defines, the properties that it may break)

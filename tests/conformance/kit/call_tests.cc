@@ -377,25 +377,32 @@ void RefusesWhatIsMalformed(Host& host) {
               "after a few mistakes, quarantine still");
 }
 
-void LyingRepliesAreInternal(Host& host) {
+// A reply that is wrong like this, and then the payload.
+void ExpectInternal(Host& host, const Pair& pair, const lh_message& how,
+                    std::string_view payload) {
+  const std::uint64_t made = host.Call(pair.service, pair.caller);
+  lh_message reply = how;
+  reply.kind = LH_KIND_REPLY;
+  reply.call = host.AwaitCall(pair.worker).header.call;
+  host.Put(host.serve(pair.worker), reply, payload);
+  host.AwaitEnd(pair.caller, made, kInternal);
+}
+
+void WrongStatusesAreInternal(Host& host) {
   const Pair pair(host);
-  const auto ends_with = [&](const lh_message& how, std::string_view payload) {
-    const std::uint64_t made = host.Call(pair.service, pair.caller);
-    lh_message reply = how;
-    reply.kind = LH_KIND_REPLY;
-    reply.call = host.AwaitCall(pair.worker).header.call;
-    host.Put(host.serve(pair.worker), reply, payload);
-    host.AwaitEnd(pair.caller, made, kInternal);
-  };
   lh_message reply = {};
   reply.code = 17;
-  ends_with(reply, "");
+  ExpectInternal(host, pair, reply, "");
   reply.code = ~std::uint64_t{0};
-  ends_with(reply, "text");
-  reply = {};
+  ExpectInternal(host, pair, reply, "text");
+}
+
+void LyingMetadataIsInternal(Host& host) {
+  const Pair pair(host);
+  lh_message reply = {};
   reply.flags = LH_FLAG_META;
-  ends_with(reply, Bytes(std::uint32_t{1000}) + "less");
-  ends_with(reply, "xyz");
+  ExpectInternal(host, pair, reply, Bytes(std::uint32_t{1000}) + "less");
+  ExpectInternal(host, pair, reply, "xyz");
 }
 
 // Nobody but who has a call answers it, and once.
@@ -439,8 +446,10 @@ constexpr Test kTests[] = {
      BusyCallsAreAcceptedLater},
     {"TRUST-2 TRUST-3 CALL-27", "what is malformed is refused",
      RefusesWhatIsMalformed},
-    {"CALL-19", "a reply that lies ends its call with INTERNAL",
-     LyingRepliesAreInternal},
+    {"CALL-19", "a reply with no status ends its call with INTERNAL",
+     WrongStatusesAreInternal},
+    {"CALL-19", "and one whose metadata is longer than itself",
+     LyingMetadataIsInternal},
     {"CALL-18", "only the thread that has a call answers it, once",
      OnlyItsThreadAnswers},
 };

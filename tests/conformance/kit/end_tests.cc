@@ -281,7 +281,7 @@ void ThreadsThatAreGone(Host& host) {
   host.Until("lanes that can be closed", [&] {
     return host.serve(worker).Close() && host.call(worker).Close();
   });
-  host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(host.HandleOf(worker)));
+  host.Reopen(worker);
   Expect(host.AwaitEnd(caller, answered, kOk).payload == "in time",
          "the reply that was put before the end of the thread", "another");
   const TakenMessage end = host.AwaitEnd(caller, lost);
@@ -316,7 +316,7 @@ void ThreadsThatDied(Host& host) {
       lh_close(&in);
     }
   }
-  host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(host.HandleOf(worker)));
+  host.Reopen(worker);
   host.Empty(other);
   const TakenMessage call = host.AwaitCall(other);
   Expect(call.payload == "left", "what the thread had not taken", call.payload);
@@ -324,8 +324,8 @@ void ThreadsThatDied(Host& host) {
          "an error of a call whose thread has died", "status 0");
   host.Reply(other, call.header.call);
   host.AwaitEnd(caller, left, kOk);
-  host.Good(LH_COMMAND_ENDPOINT_RETIRE, Bytes(host.HandleOf(other)));
-  host.Await(host.serve(other), "RETIRE");
+  host.Close(other);
+  host.Reopen(other);
   // The next thread goes on there, once around.
   host.Empty(worker);
   for (std::uint32_t round = 0; round <= host.slots(); ++round) {

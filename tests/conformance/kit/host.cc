@@ -82,6 +82,11 @@ std::uint32_t Host::endpoint(std::uint32_t number) const {
   return at;
 }
 
+bool Host::IsWithout(std::string_view rule) const {
+  return std::find(options_.without.begin(), options_.without.end(), rule) !=
+         options_.without.end();
+}
+
 lh_command_handle Host::HandleOf(std::uint32_t endpoint) const {
   const lh_endpoint_layout& layout = layout_.endpoints.at(endpoint);
   return {lh_handle(layout.index, layout.generation)};
@@ -90,6 +95,10 @@ lh_command_handle Host::HandleOf(std::uint32_t endpoint) const {
 void Host::Close(std::uint32_t endpoint) {
   Expect(serve(endpoint).Close() && call(endpoint).Close(),
          "lanes without a message, which can be closed", "there is a message");
+}
+
+void Host::Reopen(std::uint32_t endpoint) {
+  Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(HandleOf(endpoint)));
 }
 
 std::size_t Host::most_payload() const {
@@ -262,11 +271,6 @@ std::uint64_t Host::Connect(std::uint16_t port) {
 }
 
 Host::Service Host::Serve() {
-  lh_command_limits limits = {};
-  limits.running = 16;
-  limits.threads = 16;
-  limits.queued = 4096;
-  Good(LH_COMMAND_LIMITS, Bytes(limits));
   Service service;
   service.server = OpenServer();
   AddMethod(service.server, kMethodName);

@@ -47,9 +47,10 @@ enum Status : std::uint64_t {
 
 struct HostOptions {
   std::chrono::milliseconds patience{5000};
-  lh_address address = {};  // where the device is to listen
-  unsigned has = kNothing;  // Needs that it satisfies
-  std::uint64_t seed = 1;   // of what is random
+  lh_address address = {};           // where the device is to listen
+  unsigned has = kNothing;           // Needs that it satisfies
+  std::uint64_t seed = 1;            // of what is random
+  std::vector<std::string> without;  // rules that the device leaves out
 };
 
 // The bytes of a struct, as a payload.
@@ -104,10 +105,15 @@ class Host {
   // Others; at least four, or the test is not applicable.
   std::uint32_t endpoint(std::uint32_t number) const;
 
+  // Whether the device is said to leave this rule out.
+  bool IsWithout(std::string_view rule) const;
+
   // The handle of an endpoint.
   lh_command_handle HandleOf(std::uint32_t endpoint) const;
   // Closes both lanes of an endpoint where there is no message.
   void Close(std::uint32_t endpoint);
+  // Opens them for the next thread.
+  void Reopen(std::uint32_t endpoint);
 
   // The most bytes that a message can have in a slot.
   std::size_t most() const {

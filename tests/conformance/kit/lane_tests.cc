@@ -195,8 +195,7 @@ void ReopensWhereItWas(Host& host) {
   ExpectEqual(closed, lh_word(LH_CLOSED, 0), "CLOSED, with its tag:");
   host.Settle();
   ExpectEqual(*channel.next_word(), closed, "CLOSED until it is asked for:");
-  const lh_command_handle handle = host.HandleOf(endpoint);
-  host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(handle));
+  host.Reopen(endpoint);
   ExpectEqual(lh_load_acquire(channel.next_word()), lh_word(LH_FREE, 0),
               "reopened, the slot where it was:");
   ExpectEqual(lh_load_acquire(host.serve(endpoint).next_word()),
@@ -213,7 +212,6 @@ void CloseAndDeliverDoNotBothWin(Host& host) {
   const std::uint32_t other = host.endpoint(2);
   std::mt19937_64 random(host.options().seed);
   HostChannel& serve = host.serve(worker);
-  const lh_command_handle handle = host.HandleOf(worker);
   for (int round = 0; round < 200; ++round) {
     host.Empty(worker);
     const std::uint64_t made = host.Call(service, caller);
@@ -229,15 +227,14 @@ void CloseAndDeliverDoNotBothWin(Host& host) {
                   "a lane that the host closed, in state");
       Expect(host.call(worker).Close(), "an empty lane", "a message");
       // The next round has one thread again.
-      const lh_command_handle retire = host.HandleOf(other);
-      host.Good(LH_COMMAND_ENDPOINT_RETIRE, Bytes(retire));
-      host.Await(host.serve(other), "RETIRE");
+      host.Close(other);
+      host.Reopen(other);
     } else {
       host.Reply(worker, host.AwaitCall(worker).header.call);
       host.AwaitEnd(caller, made, kOk);
       host.Close(worker);
     }
-    host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(handle));
+    host.Reopen(worker);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -37,6 +38,8 @@ the device before each test.
   --patience MS     how long a test waits for what the device has to do; 5000
   --seed N          of what is random; 1
   --only PATTERN    the tests whose rules or text have PATTERN in them
+  --without WORDS   rules that the device leaves out, and words of what it has not,
+                    with a comma between: tests that name one are not applicable
   --list            says what is tested, by rule, and nothing else
 
 Output is that of the Test Anything Protocol; what is "not ok # SHOULD" is no
@@ -54,6 +57,7 @@ enum Option {
   kPatience,
   kSeed,
   kOnly,
+  kWithout,
   kList,
   kHelp,
 };
@@ -68,6 +72,7 @@ constexpr option kOptions[] = {
     {"patience", required_argument, nullptr, kPatience},
     {"seed", required_argument, nullptr, kSeed},
     {"only", required_argument, nullptr, kOnly},
+    {"without", required_argument, nullptr, kWithout},
     {"list", no_argument, nullptr, kList},
     {"help", no_argument, nullptr, kHelp},
     {nullptr, 0, nullptr, 0},
@@ -132,6 +137,13 @@ int Main(int argc, char** argv) {
       case kOnly:
         run.only = optarg;
         break;
+      case kWithout: {
+        std::istringstream words(optarg);
+        for (std::string word; std::getline(words, word, ',');) {
+          run.host.without.push_back(word);
+        }
+        break;
+      }
       case kList:
         List();
         return 0;

@@ -79,8 +79,15 @@ class Watchdog {
 };
 
 // Why the test has nothing to look at; empty if it has.
-std::string Lacks(const Test& test, unsigned has) {
-  const unsigned lacks = test.needs & ~has;
+std::string Lacks(const Test& test, const HostOptions& options) {
+  const std::string words =
+      std::string(" ") + test.rules + " " + test.text + " ";
+  for (const std::string& without : options.without) {
+    if (words.find(" " + without + " ") != std::string::npos) {
+      return "--without " + without;
+    }
+  }
+  const unsigned lacks = test.needs & ~options.has;
   if ((lacks & kWake) != 0) return "--no-wake: its wakes are not futexes";
   if ((lacks & kRing) != 0) return "no --ring: it never sleeps";
   return "";
@@ -98,7 +105,7 @@ void RunTest(Host& host, const Test& test, int number, Counts& counts) {
     std::printf("%s %d - %s: %s", how, number, test.rules, test.text);
   };
   try {
-    const std::string lacks = Lacks(test, host.options().has);
+    const std::string lacks = Lacks(test, host.options());
     if (!lacks.empty()) throw NotApplicable{lacks};
     host.Reset();
     test.run(host);

@@ -26,7 +26,7 @@ RUNNING, FULL = "running", "full"
 NAMES = (*FRAGMENTS, RUNNING, FULL)
 
 SERIES_FOLDER = "lauberhorn"
-SERIES_KCONFIG = "Kconfig.lauberhorn"
+SERIES_KCONFIG = "kernel/Kconfig.lauberhorn"
 
 LINE = re.compile(r"^(CONFIG_\w+)=(.*)$|^# (CONFIG_\w+) is not set$")
 

@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: The Lauberhorn authors
 """From the command line to a finished tree: what is needed, and its steps in order."""
 
-import os
 import pathlib
 import re
 import shutil
@@ -204,7 +203,7 @@ class Plan:
             "has nothing of it")
         steps = made.compile(TARGETS, self.expected_steps())
         self.remember(steps)
-        make_movable(self.tree.build)
+        make_movable(self.tree)
         self.tree.publish()
 
     def patch(self):
@@ -244,18 +243,19 @@ class Plan:
 
     def remember(self, steps):
         """Keeps the number of steps of a whole build, for the next one's progress."""
-        if steps > self.expected_steps():
+        if steps > self.expected_steps() / 2:
             file = self.options.cache / "steps" / self.options.config
             file.parent.mkdir(exist_ok=True)
             file.write_text(f"{steps}\n")
 
 
-def make_movable(build):
-    """A build folder names its source by an absolute path in one place only, and
-    that must go on to be right after the tree is renamed."""
-    makefile = build / "Makefile"
-    text = re.sub(r"^include .*/Makefile$", "include ../Makefile",
-                  makefile.read_text(), flags=re.M)
-    fresh = makefile.with_suffix(".new")
-    fresh.write_text(text)
-    os.replace(fresh, makefile)
+def make_movable(tree):
+    """Prepares a build folder for its new name: it says its old one where a build
+    goes on (Makefile), and where objtool remembers how it was made, which would be
+    made anew, and with it all that it looked at."""
+    makefile = tree.build / "Makefile"
+    makefile.write_text(re.sub(r"^include .*/Makefile$", "include ../Makefile",
+                               makefile.read_text(), flags=re.M))
+    for file in (tree.build / "tools").rglob(".*.cmd"):
+        file.write_text(file.read_text().replace(str(tree.building),
+                                                 str(tree.finished)))

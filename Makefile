@@ -14,7 +14,7 @@ ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo check check-full check-changed model model-large conformance \
-	figures bench build test install format tidy kernel deps clean
+	figures bench build test install format tidy kernel kernel-check deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
@@ -30,7 +30,7 @@ demo: ## build, install to build/prefix and run the examples, beside gRPC's
 	@echo
 	@cd $(ROOT) && examples/kv/demo build/prefix
 
-check: ## what every change must pass, about 15 minutes at first
+check: ## what every change must pass, about 20 minutes at first
 	@cd $(ROOT) && tools/deps check
 	@cd $(ROOT) && tools/check --jobs $(JOBS)
 
@@ -86,6 +86,10 @@ tidy: build ## clang-tidy over everything
 kernel: ## Linux 6.12 with our series; ARGS="--config running --dry-run" for yours
 	@cd $(ROOT) && tools/deps kernel
 	@cd $(ROOT) && linux-patches/build.sh --jobs $(JOBS) $(ARGS)
+
+kernel-check: ## the tests of the kernel and of its guests, in QEMU
+	@cd $(ROOT) && tools/deps vm
+	@cd $(ROOT) && tests/vm/check --jobs $(JOBS)
 
 deps: ## install the packages of every target
 	@cd $(ROOT) && tools/deps full

@@ -71,6 +71,8 @@ LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/", "cli/")
 CODE = LIBRARY + ("bench/", "examples/", "tests/", "spec/")
 EXAMPLES = LIBRARY + ("examples/", "tests/", "tools/stage",
                       "tools/package_test")
+KERNEL = ("linux-patches/", "Kconfig.lauberhorn", "tests/vm/",
+          "tests/end_to_end.sh", "abi/")
 EVERYTHING = ("",)
 
 PARTS = (
@@ -104,6 +106,10 @@ PARTS = (
          (configure("tsan"), build("tsan", "lauberhorn_tests_concurrency"),
           ctest("tsan", "--label-regex", "^concurrency$",
                 before=fixed_addresses()))),
+    Part("kernel", "Linux with the series, in QEMU: how it is built, that its "
+         "checks see what they must, its tests",
+         MODES, 7.0, KERNEL,
+         (run("tests/vm/check", "--jobs", "{jobs}"),)),
     Part("tidy", "clang-tidy",
          (FULL, CHANGED), 5.0, CODE + (".clang-tidy",),
          (configure("release"), build("release"),
@@ -149,6 +155,6 @@ PARTS = (
          (run("tools/fresh", "demo"),)),
     Part("fresh-check", "`make check` on a Debian 12 that has only git and "
          "make",
-         (FULL,), 15.0, EVERYTHING,
+         (FULL,), 22.0, EVERYTHING,
          (run("tools/fresh", "check"),)),
 )

@@ -72,7 +72,6 @@ DispatchLoad Dispatcher::Load() const {
 }
 
 std::uint8_t Dispatcher::Fullness() const {
-  if (queued_ == 0) return 0;
   if (free_ == kNone) return 255;
   if (queued_ == 0) return 0;
   const std::uint64_t limit =

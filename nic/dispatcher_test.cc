@@ -162,6 +162,17 @@ TEST_F(DispatcherTest, AFullTableRefusesAndRecovers) {
   EXPECT_EQ(Accept(8), Dispatcher::kNone);
 }
 
+TEST_F(DispatcherTest, AFullTableWithoutAQueueSaysSo) {
+  for (std::uint32_t endpoint = 0; endpoint < kEndpoints; ++endpoint) {
+    ASSERT_TRUE(Empty(endpoint, kTable / kEndpoints));
+  }
+  for (std::uint32_t name = 1; name <= kTable; ++name) {
+    ASSERT_NE(Accept(name), Dispatcher::kNone);
+  }
+  EXPECT_EQ(Accept(7), Dispatcher::kNone);
+  EXPECT_EQ(dispatcher_.Fullness(), 255);
+}
+
 TEST_F(DispatcherTest, AFullQueueRefuses) {
   dispatcher_.set_limits({.running = 1, .threads = 1, .queued = 2});
   EXPECT_EQ(dispatcher_.Fullness(), 0);

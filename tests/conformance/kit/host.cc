@@ -126,8 +126,9 @@ std::uint64_t Host::Now() const {
       info().clock_shift);
 }
 
-bool Host::Within(const std::function<bool()>& condition) {
-  const Clock::time_point end = Clock::now() + options_.patience;
+bool Host::Within(std::chrono::milliseconds patience,
+                  const std::function<bool()>& condition) {
+  const Clock::time_point end = Clock::now() + patience;
   for (unsigned looks = 0; !condition(); ++looks) {
     if (Clock::now() > end) return condition();
     if (looks > 100) {

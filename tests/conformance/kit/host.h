@@ -133,8 +133,13 @@ class Host {
   // Makes the device look at a channel where nothing was put as it should be.
   void Nudge(HostChannel& channel);
 
-  // Waits until the condition holds; Until() throws if it does not.
-  bool Within(const std::function<bool()>& condition);
+  // Waits until the condition holds, for as long as its patience lasts or for
+  // so long; Until() throws if it does not.
+  bool Within(const std::function<bool()>& condition) {
+    return Within(options_.patience, condition);
+  }
+  bool Within(std::chrono::milliseconds patience,
+              const std::function<bool()>& condition);
   void Until(const std::string& expected,
              const std::function<bool()>& condition);
 

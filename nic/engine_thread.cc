@@ -75,7 +75,7 @@ absl::Status EngineThread::Reset() {
   reports_.reset();
   engine_.reset();  // and with it its sockets
   region_.Reset();
-  const absl::Status status = MakeEngine();
+  absl::Status status = MakeEngine();
   if (!status.ok()) return status;
   region_.Ready();
   return absl::OkStatus();
@@ -92,7 +92,7 @@ absl::Status EngineThread::Prepare() {
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, ring_, &event) != 0) {
     return SystemError("cannot watch the eventfd");
   }
-  const absl::Status status = MakeEngine();
+  absl::Status status = MakeEngine();
   if (!status.ok()) return status;
   region_.Ready();
   try {

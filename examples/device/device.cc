@@ -78,8 +78,8 @@ Region* region;
 __u64 reset_for;  // the driver's epoch
 
 struct Memory {  // all that a reset forgets
-  Channel channels[2 * kEndpoints];
-  Call calls[kCalls];
+  std::vector<Channel> channels = std::vector<Channel>(2 * kEndpoints);
+  std::vector<Call> calls = std::vector<Call>(kCalls);
   std::deque<unsigned> queue;  // of calls
   unsigned servers = 0, next_port = 40000;
   std::map<std::pair<__u64, __u64>, lh_command_method> methods;  // server, id
@@ -249,7 +249,7 @@ void Tell(Call& call, __u64 status, const std::string& bytes) {
 
 // Its caller waits no more; a handler that has it is told.
 void EndEarly(Call& call, __u64 status, __u64 flag) {
-  const auto index = static_cast<unsigned>(&call - m.calls);
+  const auto index = static_cast<unsigned>(&call - m.calls.data());
   const __u64 word = lh_handle(flag, call.generation);
   lh_store_release(&region->words[index].word, word);
   Tell(call, status, "too late");
@@ -329,7 +329,7 @@ void OnServe(unsigned number, const Message& message) {
 
 void OnNewCall(Call& call, const Message& message) {
   const lh_message& header = message.header;
-  const auto index = static_cast<unsigned>(&call - m.calls);
+  const auto index = static_cast<unsigned>(&call - m.calls.data());
   const bool peer = header.data < m.peers.size();
   const bool late = header.deadline != 0 && header.deadline <= Now();
   const auto server = m.listeners.find(peer ? m.peers[header.data] : 0);
@@ -482,8 +482,7 @@ int main(int argc, char** argv) {
   // Open for writing, too: a pipe without a writer is at its end.
   int ring = mkfifo(argv[2], 0600);
   if (ring == 0) ring = open(argv[2], O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (!sized || memory == MAP_FAILED || ring < 0)
-    return std::perror("device"), 1;
+  if (!sized || ring < 0 || memory == MAP_FAILED) return perror("device"), 1;
   region = static_cast<Region*>(memory);
   BeginEpoch();
   if (write(STDOUT_FILENO, "ready\n", 6) != 6) return 1;

@@ -181,7 +181,7 @@ void TheServerCancels(Host& host) {
 // A handler's own call, linked to the one that it serves. `inner` is served by
 // another thread.
 struct Nested {
-  Nested(Host& host, std::uint64_t deadline = 0)
+  explicit Nested(Host& host, std::uint64_t deadline = 0)
       : service(host.Serve()),
         worker(host.endpoint(0)),
         caller(host.endpoint(1)),

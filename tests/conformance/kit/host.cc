@@ -198,7 +198,7 @@ TakenMessage Host::AwaitHeld(HostChannel& channel, lh_line** held,
 
 TakenMessage Host::Await(HostChannel& channel, const std::string& what) {
   lh_line* held = nullptr;
-  const TakenMessage message = AwaitHeld(channel, &held, what);
+  TakenMessage message = AwaitHeld(channel, &held, what);
   channel.Release(held);
   return message;
 }

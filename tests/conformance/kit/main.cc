@@ -51,7 +51,7 @@ enum Option {
   kRegion = 256,
   kOffset,
   kSize,
-  kRing_,
+  kRingFile,
   kListen,
   kNoWake,
   kPatience,
@@ -66,7 +66,7 @@ constexpr option kOptions[] = {
     {"region", required_argument, nullptr, kRegion},
     {"offset", required_argument, nullptr, kOffset},
     {"size", required_argument, nullptr, kSize},
-    {"ring", required_argument, nullptr, kRing_},
+    {"ring", required_argument, nullptr, kRingFile},
     {"listen", required_argument, nullptr, kListen},
     {"no-wake", no_argument, nullptr, kNoWake},
     {"patience", required_argument, nullptr, kPatience},
@@ -118,7 +118,7 @@ int Main(int argc, char** argv) {
       case kSize:
         size = Number(optarg);
         break;
-      case kRing_:
+      case kRingFile:
         ring = optarg;
         run.host.has |= kRing;
         break;

@@ -24,6 +24,7 @@ LICENCES = (
     ("linux-patches/", "GPL-2.0"),
     ("docs/sched-lauberhorn.rst", "GPL-2.0"),
     ("kmod/", "GPL-2.0"),
+    ("tests/vm/modules/recorder/record.h", KERNEL_AND_BSD),
     ("tests/vm/modules/", "GPL-2.0"),
     ("Kconfig.lauberhorn", "GPL-2.0"),
     ("", "Apache-2.0"),

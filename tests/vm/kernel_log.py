@@ -89,9 +89,14 @@ def kind_of(text):
     return next((kind for kind, pattern in PATTERNS if pattern.search(text)), None)
 
 
+def without_prefix(line):
+    """A line of the log as it was before it got its time."""
+    return PREFIX.sub("", line)
+
+
 def scan(text):
     """The splats of a log, in order."""
-    lines = [PREFIX.sub("", line) for line in text.splitlines()]
+    lines = [without_prefix(line) for line in text.splitlines()]
     splats = []
     covered = -1
     for number, line in enumerate(lines):

@@ -161,6 +161,10 @@ class ChannelTable {
   bool TryToSleep();
   void Awake();
 
+  // Whether there is anybody to wake. A channel that is quarantined has
+  // somebody.
+  bool HasWakes() const { return !wakes_.empty(); }
+
   // Wakes whom the deliveries since the last call found parked.
   void FlushWakes(Waker& waker);
 

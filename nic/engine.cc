@@ -40,7 +40,8 @@ Nanos Engine::Poll(Nanos now) {
   if ((later || !busy) && channels_.TakeBells(now)) {
     busy = PollChannels() || busy;
   }
-  if (!busy && !later && settled_) return next_;
+  // A refused message is no work, but may have been its channel's last.
+  if (!busy && !later && settled_ && !channels_.HasWakes()) return next_;
   if (later || !busy) {
     client_transport_.Expire(now);
     server_transport_.Expire(now);

@@ -48,6 +48,7 @@ foreach(
         engine_allocation
         engine_control
         engine_link
+        engine_wake
         engine_storm
         engine_many_calls
         engine_thread

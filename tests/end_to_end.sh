@@ -39,10 +39,12 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # start NAME COMMAND...: in the background; stdout and stderr go to $out/NAME, the
-# process id to $pid.
+# process id to $pid. What one of that name said before is gone at once: nobody
+# takes it for the new one's.
 start() {
   local name=$1
   shift
+  rm -f "$out/$name"
   "$@" >"$out/$name" 2>&1 &
   pid=$!
   children+=("$pid")

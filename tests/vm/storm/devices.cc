@@ -107,8 +107,9 @@ void Devices::Save(const std::string& path) {
   std::vector<char> piece(std::size_t{1} << 20);
   ssize_t size;
   while ((size = read(from, piece.data(), piece.size())) > 0) {
-    if (write(to, piece.data(), static_cast<std::size_t>(size)) != size)
+    if (write(to, piece.data(), static_cast<std::size_t>(size)) != size) {
       Die(path);
+    }
   }
   if (size < 0 || close(to) != 0) Die(path);
   close(from);

@@ -121,7 +121,8 @@ void Replay::CheckChange(Cpu& cpu, const lh_record& record) {
   const bool runs = word.mode != old.mode || word.endpoint != old.endpoint ||
                     word.scheduling_class != old.scheduling_class;
   Check(nr + asked + (answered || runs) <= 1, "a word of two changes");
-  Check((word.flags & ~LH_CPU_FLAG_NEED_RESCHED) == 0, "an unknown flag");
+  Check((word.flags | LH_CPU_FLAG_NEED_RESCHED) == LH_CPU_FLAG_NEED_RESCHED,
+        "an unknown flag");
   if (nr) CheckNrChange(cpu, record);
   if (answered) {
     Check((record.bits & LH_RECORD_NEED_RESCHED) == 0 || record.curr == 0,

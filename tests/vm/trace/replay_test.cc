@@ -123,8 +123,9 @@ Outcome Judge(const std::vector<lh_record>& records) {
 // The record of this kind in the last step, or after it.
 lh_record& Find(Trace& trace, unsigned kind, std::size_t which = 0) {
   for (std::size_t at = trace.step; at < trace.records.size(); ++at) {
-    if (trace.records[at].kind == kind && which-- == 0)
+    if (trace.records[at].kind == kind && which-- == 0) {
       return trace.records[at];
+    }
   }
   ADD_FAILURE() << "no record of kind " << kind;
   return trace.records.back();

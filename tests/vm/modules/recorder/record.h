@@ -35,17 +35,19 @@ enum lh_record_kind {
 };
 
 /* Bits of struct lh_record. */
-#define LH_RECORD_LOCKED 0x1 /* made under the lock of the run queue of `cpu` */
+#define LH_RECORD_LOCKED \
+	0x1U /* made under the lock of the run queue of `cpu` */
 /* Of the run queue, if LOCKED: */
-#define LH_RECORD_EXPORTED 0x2 /* has a line; memory below is valid */
-#define LH_RECORD_NEED_RESCHED 0x4 /* TIF_NEED_RESCHED of the running thread */
-#define LH_RECORD_CURR_DELAYED 0x8 /* the running thread's dequeue is delayed */
-#define LH_RECORD_CURR_KERNEL 0x10 /* the running thread is a kernel thread */
+#define LH_RECORD_EXPORTED 0x2U /* has a line; memory below is valid */
+#define LH_RECORD_NEED_RESCHED 0x4U /* TIF_NEED_RESCHED of the running thread */
+#define LH_RECORD_CURR_DELAYED \
+	0x8U /* the running thread's dequeue is delayed */
+#define LH_RECORD_CURR_KERNEL 0x10U /* the running thread is a kernel thread */
 
 /* Bits of struct lh_record_task. */
-#define LH_RECORD_TASK_KERNEL 0x1 /* PF_KTHREAD or PF_USER_WORKER */
-#define LH_RECORD_TASK_ON_RQ 0x2
-#define LH_RECORD_TASK_DELAYED 0x4
+#define LH_RECORD_TASK_KERNEL 0x1U /* PF_KTHREAD or PF_USER_WORKER */
+#define LH_RECORD_TASK_ON_RQ 0x2U
+#define LH_RECORD_TASK_DELAYED 0x4U
 
 /* A thread, as its task_struct has it. */
 struct lh_record_task {

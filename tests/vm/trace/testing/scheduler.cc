@@ -144,8 +144,9 @@ void Scheduler::SetState(unsigned here, std::int32_t pid, unsigned state) {
   const std::uint64_t old = threads_[pid].word;
   const std::uint64_t word =
       (old & ~kState) | At(state, LH_ENDPOINT_WORD_STATE_SHIFT);
-  if (threads_[pid].endpoint != 0 && word != old)
+  if (threads_[pid].endpoint != 0 && word != old) {
     PublishEndpoint(here, pid, word);
+  }
 }
 
 void Scheduler::ChangeNr(unsigned cpu, int change) {

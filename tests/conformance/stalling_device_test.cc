@@ -71,8 +71,9 @@ TEST_F(StallingDeviceTest, ALoadStandsStillUntilTMax) {
   const absl::Time before = absl::Now();
   EXPECT_EQ(lh_state(Load()), LH_FREE);
   EXPECT_GE(absl::Now() - before, absl::Milliseconds(20));
-  EXPECT_EQ(totals().stalled.load(), 1u);
-  EXPECT_EQ(totals().timed_out.load(), 1u);
+  // A thread that comes back late finds the page gone, and looks again.
+  EXPECT_GE(totals().stalled.load(), 1u);
+  EXPECT_EQ(totals().timed_out.load(), totals().stalled.load());
 }
 
 TEST_F(StallingDeviceTest, TheNextLookReachesTheNicAgain) {

@@ -8,15 +8,15 @@ the kernel's checkpatch.pl --strict.
 """
 
 import argparse
-import pathlib
 import subprocess
 import sys
 import tempfile
 
 import copies
+from series import read_series
+from source import ARCHIVE, PACKAGE
 
 SERIES = copies.PATCHES / "v6.12"
-ARCHIVE = pathlib.Path("/usr/src/linux-source-6.12.tar.xz")
 TOOLS = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
 
 # Who submits the series signs it off, and moves MAINTAINERS' status from Orphan.
@@ -25,19 +25,12 @@ IGNORED = ("MISSING_SIGN_OFF", "FILE_PATH_CHANGES", "OPEN_ENDED_LINE",
            "PARENTHESIS_ALIGNMENT")
 
 
-def patches():
-    names = [line for line in (SERIES / "series").read_text().splitlines()
-             if line and not line.startswith("#")]
-    return [SERIES / name for name in names]
-
-
 def checkpatch(folder):
     """The patches that checkpatch.pl refuses, with what it says."""
-    package = ARCHIVE.name.removesuffix(".tar.xz")
     subprocess.run(["tar", "-xf", ARCHIVE, "-C", folder, "--strip-components=1",
-                    *(f"{package}/scripts/{tool}" for tool in TOOLS)], check=True)
+                    *(f"{PACKAGE}/scripts/{tool}" for tool in TOOLS)], check=True)
     refused = []
-    for patch in patches():
+    for patch in read_series(SERIES):
         done = subprocess.run(
             [folder + "/scripts/checkpatch.pl", "--no-tree", "--strict", "--terse",
              "--no-summary", "--no-signoff", "--show-types",
@@ -55,7 +48,7 @@ def main():
     arguments = parser.parse_args()
 
     failed = 0
-    differing = copies.differing(patches())
+    differing = copies.differing(read_series(SERIES))
     for place in differing:
         print(f"{place}: the series installs another text than this checkout "
               "has; linux-patches/tree.sh, copy it there, linux-patches/export.sh")

@@ -163,6 +163,8 @@ class ChannelMemory {
     channel_.bell.backlog = &flags_[2];
     flags_[0] = 1;
     nic_ = channel_.in;
+    LH_ON_LANE(LH_LANE_OUT, channel_.out.lines, sizeof(lh_line), kSlots);
+    LH_ON_LANE(LH_LANE_IN, channel_.in.lines, sizeof(lh_line), kSlots);
   }
 
   void Deliver(std::uint8_t kind, std::uint64_t call, std::uint64_t data,

@@ -185,7 +185,7 @@ inline edge_revoke(w, seen, ok) {
 	}
 }
 
-/* in, host: the slot at the host's position is empty; what is FULL is taken first. nothing is delivered any more. */
+/* in, host: the slot at the host's position is empty, what is FULL is taken first; for a dead thread any that is empty. nothing is delivered any more. */
 inline edge_close(w, seen, ok) {
 	d_step {
 		MUST(EDGE_LEAVES_ITS_STATES, seen.state == FREE || seen.state == PARKED);

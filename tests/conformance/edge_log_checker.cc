@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/conformance/edge_log_checker.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -145,6 +146,10 @@ void EdgeLogChecker::Move(std::uint64_t at, Lane& lane, std::size_t slot,
     Error(at, absl::StrCat(kEdges[edge].name, " at slot ", slot,
                            " while that side's position is ", position));
   };
+  // A slot that its thread closed is where both sides are; those of a dead one
+  // are opened in any order.
+  if (edge == LH_EDGE_REOPEN && lane.death == Death::kNone) expect(lane.nic);
+  MoveOfDead(at, lane, slot, edge);
   switch (edge) {
     case LH_EDGE_PUT:
       expect(lane.host);
@@ -158,9 +163,6 @@ void EdgeLogChecker::Move(std::uint64_t at, Lane& lane, std::size_t slot,
     case LH_EDGE_REVOKE:
       expect(lane.nic == 0 ? slots - 1 : lane.nic - 1);
       lane.nic = slot;
-      break;
-    case LH_EDGE_REOPEN:
-      expect(lane.nic);
       break;
     case LH_EDGE_TAKE:
       expect(lane.host);
@@ -177,8 +179,67 @@ void EdgeLogChecker::Move(std::uint64_t at, Lane& lane, std::size_t slot,
       lane.slots[slot].held = false;
       --lane.held;
       break;
-    default:  // park, unpark, close
+    case LH_EDGE_PARK:
+    case LH_EDGE_UNPARK:
       expect(lane.host);
+      break;
+    default:  // close, reopen
+      break;
+  }
+  lane.slots[slot].last = edge;
+}
+
+// Who closes elsewhere than at the position closes for a dead thread, until the
+// NIC reopens. What is FULL meanwhile comes and goes as ever: the NIC may not
+// know yet.
+void EdgeLogChecker::MoveOfDead(std::uint64_t at, Lane& lane, std::size_t slot,
+                                std::uint64_t edge) {
+  const auto refuse = [&](const char* when) {
+    Error(at, absl::StrCat(kEdges[edge].name, " ", when));
+  };
+  switch (lane.death) {
+    case Death::kNone:
+      if (edge == LH_EDGE_CLOSE && slot != lane.host) {
+        lane.death = Death::kClosing;
+      }
+      return;
+    case Death::kClosing:
+      if (edge == LH_EDGE_TAKE || edge == LH_EDGE_PARK ||
+          edge == LH_EDGE_UNPARK) {
+        refuse("in a lane that was closed for a dead thread");
+      }
+      if (edge != LH_EDGE_REOPEN) return;
+      JudgeDead(at - slot * lane.stride, lane, slot);
+      lane.death = Death::kReopening;
+      break;
+    case Death::kReopening:
+      if (edge == LH_EDGE_CLOSE || edge == LH_EDGE_DELIVER) {
+        refuse("before each slot of a dead thread was reopened");
+      }
+      break;
+  }
+  const auto is_closed = [](const Slot& closed) {
+    return StateOf(closed) == LH_CLOSED;
+  };
+  if (std::none_of(lane.slots.begin(), lane.slots.end(), is_closed)) {
+    lane.death = Death::kNone;
+  }
+}
+
+void EdgeLogChecker::JudgeDead(std::uint64_t begin, const Lane& lane,
+                               std::optional<std::size_t> reopened) {
+  for (std::size_t number = 0; number < lane.slots.size(); ++number) {
+    const Slot& slot = lane.slots[number];
+    const unsigned state = StateOf(slot);
+    // He found it FULL, and the NIC took it back.
+    const bool is_back = state == LH_FREE && slot.last == LH_EDGE_REVOKE;
+    if (state == LH_CLOSED || is_back || number == reopened) continue;
+    if (state == LH_FULL && !reopened.has_value()) continue;
+    Error(begin + number * lane.stride,
+          absl::StrCat("a dead thread's slot is ",
+                       state < LH_STATES ? kStateNames[state] : "anything",
+                       reopened.has_value() ? " when its lane is reopened"
+                                            : " at the end"));
   }
 }
 
@@ -199,6 +260,11 @@ void EdgeLogChecker::JudgeLane(std::uint64_t at, Lane& lane, bool ended) {
       --left;
     }
   }
+  if (!ended || lane.death == Death::kNone) return;
+  if (lane.death == Death::kReopening) {
+    return Error(at, "the lane of a dead thread was reopened in part");
+  }
+  JudgeDead(at, lane, std::nullopt);
 }
 
 // The edges of a tag are one path: it begins where the fill put the word, or
@@ -218,8 +284,7 @@ void EdgeLogChecker::JudgeTag(std::uint64_t at, const Slot& slot,
   }
   unsigned ends = 0;
   for (unsigned state = 0; state < LH_STATES; ++state) {
-    std::int64_t rest = entry.entered[state] - entry.left[state];
-    if (state == (tag == 0 ? LH_FREE : LH_FULL)) ++rest;
+    std::int64_t rest = Rest(tag, entry, state);
     if (filled && state == next->second.filled_from) --rest;
     if (rest == 1 && !filled) {
       ++ends;
@@ -234,6 +299,20 @@ void EdgeLogChecker::JudgeTag(std::uint64_t at, const Slot& slot,
   if (!filled && ends != 1) {
     Error(at, absl::StrCat("the edges of tag ", tag, " end nowhere"));
   }
+}
+
+std::int64_t EdgeLogChecker::Rest(std::uint64_t tag, const Tag& entry,
+                                  unsigned state) {
+  const unsigned first = tag == 0 ? LH_FREE : LH_FULL;
+  return entry.entered[state] - entry.left[state] + (state == first ? 1 : 0);
+}
+
+unsigned EdgeLogChecker::StateOf(const Slot& slot) {
+  if (slot.tags.empty()) return LH_FREE;
+  const auto& [tag, entry] = *slot.tags.rbegin();
+  unsigned state = 0;
+  while (state < LH_STATES && Rest(tag, entry, state) != 1) ++state;
+  return state;
 }
 
 }  // namespace lauberhorn::conformance

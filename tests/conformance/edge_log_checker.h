@@ -10,7 +10,17 @@
 //   * two messages of a slot with the same word;
 //   * edges of a slot that no order makes one path from word to word;
 //   * a slot that is not at the position of the side that moves it;
-//   * more than D-1 slots held, and a release of one that is not.
+//   * more than D-1 slots held, and a release of one that is not;
+//   * who closes for a dead thread and takes or parks, leaves a slot TAKEN or
+//     empty, or closes while the NIC reopens;
+//   * a NIC that reopens a lane of a dead thread before it took back what is
+//     FULL, or delivers there, or ends, before every slot is open.
+//
+// The position of a thread died with it, so who closes for it (ENDPOINT-20)
+// visits every slot, then tells the NIC, which reopens them. A close elsewhere
+// than at the host's position is one of such a visit. When the NIC reopens,
+// each edge that the lane took before has its record, and so the state of each
+// slot is known.
 //
 // Records of two parties may stand in another order than they happened. So the
 // edges between two fills of a slot are checked as a set, not as a sequence;
@@ -28,6 +38,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,8 +78,11 @@ class EdgeLogChecker {
   };
   struct Slot {
     std::map<std::uint64_t, Tag> tags;
+    std::uint64_t last = LH_EDGES;  // edge
     bool held = false;
   };
+  // What happens to a lane whose thread died.
+  enum class Death { kNone, kClosing, kReopening };
   struct Lane {
     unsigned direction;
     std::uint64_t stride;
@@ -76,6 +90,7 @@ class EdgeLogChecker {
     std::size_t host = 0;  // positions
     std::size_t nic = 0;
     std::size_t held = 0;
+    Death death = Death::kNone;
   };
   using Lanes = std::map<std::uint64_t, Lane>;  // by address
 
@@ -83,10 +98,21 @@ class EdgeLogChecker {
   void AddEdge(std::uint64_t edge, std::uint64_t address,
                const lh_edge_log_record& record);
   void Move(std::uint64_t at, Lane& lane, std::size_t slot, std::uint64_t edge);
-  // Judges what is known of a lane's slots, all but the newest `keep` tags.
+  // The same for a lane whose thread died.
+  void MoveOfDead(std::uint64_t at, Lane& lane, std::size_t slot,
+                  std::uint64_t edge);
+  // Whether the slots of a dead thread's lane are as they are to be: when the
+  // NIC opened the slot `reopened`, or, without it, at the end.
+  void JudgeDead(std::uint64_t begin, const Lane& lane,
+                 std::optional<std::size_t> reopened);
+  // Judges what is known of a lane's slots.
   void JudgeLane(std::uint64_t at, Lane& lane, bool ended);
   void JudgeTag(std::uint64_t at, const Slot& slot, std::uint64_t tag,
                 bool is_last);
+  // How often the edges of a tag enter a state and do not leave it.
+  static std::int64_t Rest(std::uint64_t tag, const Tag& entry, unsigned state);
+  // Where the path of a slot's newest tag ends, if all of its edges are known.
+  static unsigned StateOf(const Slot& slot);
   void Error(std::uint64_t address, absl::string_view text);
 
   Lanes lanes_;

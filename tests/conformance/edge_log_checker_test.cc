@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -166,6 +167,128 @@ TEST(EdgeLogCheckerTest, RefusesWhatIsNotAtThePosition) {
               ElementsAre(HasSubstr("revoke at slot 0")));
   EXPECT_THAT(Errors({Deliver(0, 0), Deliver(1, 0), Take(1, 1)}),
               ElementsAre(HasSubstr("take at slot 1")));
+  EXPECT_THAT(Errors({Close(0, 0), Reopen(1, 0)}),
+              Contains(HasSubstr("reopen at slot 1")));
+}
+
+// A thread died that had taken one message and not the next. Somebody closes
+// for it, tells the NIC, and this reopens; the next thread goes on.
+Log Dies() { return {Deliver(0, 0), Take(0, 1), Deliver(1, 0)}; }
+Log Closed() { return {Release(0, 1), Close(0, 1), Close(2, 0)}; }
+Log Reopened() { return {Revoke(1, 1), Reopen(2, 0), Reopen(0, 1)}; }
+Log GoesOn() {
+  return {Park(1, 1), Deliver(1, 1, LH_PARKED), Take(1, 2), Release(1, 2)};
+}
+
+Log Joined(std::initializer_list<Log> parts) {
+  Log joined;
+  for (const Log& part : parts) {
+    joined.insert(joined.end(), part.begin(), part.end());
+  }
+  return joined;
+}
+
+TEST(EdgeLogCheckerTest, TakesWhoClosesForADeadThread) {
+  EXPECT_THAT(Errors(Joined({Dies(), Closed(), Reopened(), GoesOn()})),
+              IsEmpty());
+  // The NIC is not there any more.
+  EXPECT_THAT(Errors(Joined({Dies(), Closed()})), IsEmpty());
+  // It was parked, and what the NIC gives it meanwhile is taken back.
+  EXPECT_THAT(Errors({Park(0, 0), Close(2, 0), Close(1, 0),
+                      Deliver(0, 0, LH_PARKED), Revoke(0, 1), Deliver(0, 1),
+                      Revoke(0, 2), Reopen(1, 0), Reopen(2, 0), Park(0, 2)}),
+              IsEmpty());
+  // The next thread waits where it is open already.
+  EXPECT_THAT(Errors({Park(0, 0), Close(1, 0), Close(0, 0, LH_PARKED),
+                      Close(2, 0), Reopen(1, 0), Reopen(0, 0), Park(0, 0),
+                      Unpark(0, 0), Reopen(2, 0), Deliver(0, 0)}),
+              IsEmpty());
+  // Another dies there.
+  EXPECT_THAT(Errors(Joined({Dies(),
+                             Closed(),
+                             Reopened(),
+                             GoesOn(),
+                             {Close(0, 1), Close(1, 2), Close(2, 0)},
+                             {Reopen(2, 0), Reopen(0, 1), Reopen(1, 2)},
+                             {Park(2, 0)}})),
+              IsEmpty());
+}
+
+TEST(EdgeLogCheckerTest, RefusesALogOfADeathThatIsBrokenAnywhere) {
+  const Log good = Joined({Dies(), Closed(), Reopened(), GoesOn()});
+  for (std::size_t at = 0; at + 1 < good.size(); ++at) {
+    Log log = good;
+    log[at].what += kStride;
+    EXPECT_FALSE(Errors(log).empty()) << "a wrong slot in " << at;
+    log = good;
+    log.erase(log.begin() + static_cast<std::ptrdiff_t>(at));
+    EXPECT_FALSE(Errors(log).empty()) << at << " left out";
+  }
+}
+
+TEST(EdgeLogCheckerTest, RefusesWhoClosesForADeadThreadInPart) {
+  // What is empty is not closed.
+  EXPECT_THAT(Errors({Close(2, 0)}),
+              ElementsAre(HasSubstr("is FREE at the end"),
+                          HasSubstr("is FREE at the end")));
+  EXPECT_THAT(Errors(Joined({Dies(), {Release(0, 1), Close(2, 0)}})),
+              ElementsAre(HasSubstr("is FREE at the end")));
+  EXPECT_THAT(Errors(Joined({Dies(),
+                             {Release(0, 1), Close(2, 0)},
+                             {Revoke(1, 1), Reopen(2, 0)},
+                             GoesOn()})),
+              ElementsAre(HasSubstr("is FREE when its lane is reopened")));
+  EXPECT_THAT(Errors({Park(0, 0), Close(1, 0), Close(2, 0), Reopen(1, 0),
+                      Reopen(2, 0)}),
+              ElementsAre(HasSubstr("is PARKED when")));
+  // What was taken is not released.
+  EXPECT_THAT(Errors(Joined({Dies(), {Close(2, 0)}})),
+              ElementsAre(HasSubstr("is TAKEN at the end")));
+  EXPECT_THAT(
+      Errors(Joined({Dies(), {Close(2, 0)}, {Revoke(1, 1), Reopen(2, 0)}})),
+      ElementsAre(HasSubstr("is TAKEN when")));
+}
+
+TEST(EdgeLogCheckerTest, RefusesWhoDoesMoreForADeadThreadThanClose) {
+  EXPECT_THAT(Errors(Joined({Dies(), Closed(), {Take(1, 1)}})),
+              Contains(HasSubstr("take in a lane that was closed")));
+  EXPECT_THAT(Errors({Close(1, 0), Park(0, 0)}),
+              Contains(HasSubstr("park in a lane that was closed")));
+  EXPECT_THAT(Errors({Park(0, 0), Close(1, 0), Unpark(0, 0)}),
+              Contains(HasSubstr("unpark in a lane that was closed")));
+  // What is FULL is the NIC's, what is TAKEN is released first.
+  EXPECT_THAT(Errors(Joined({Dies(), Closed(), {Close(1, 1, LH_FULL)}})),
+              Contains(HasSubstr("close does not go from FULL(1)")));
+  EXPECT_THAT(Errors(Joined({Dies(), {Close(0, 1), Close(2, 0)}})),
+              Contains(HasSubstr("no path")));
+  EXPECT_THAT(Errors({Close(0, 0), Close(1, 0), Close(2, 0), Close(1, 0)}),
+              Contains(HasSubstr("no path")));
+}
+
+TEST(EdgeLogCheckerTest, RefusesALaneThatIsReopenedInPart) {
+  const Log closed = {Close(0, 0), Close(1, 0), Close(2, 0)};
+  EXPECT_THAT(Errors(Joined({closed, {Reopen(0, 0), Reopen(1, 0)}})),
+              ElementsAre(HasSubstr("reopened in part")));
+  EXPECT_THAT(
+      Errors(Joined({closed, {Reopen(0, 0), Reopen(1, 0), Deliver(0, 0)}})),
+      Contains(HasSubstr("deliver before each slot")));
+  EXPECT_THAT(
+      Errors(Joined({closed, {Reopen(0, 0), Close(0, 0), Reopen(1, 0)}})),
+      Contains(HasSubstr("close before each slot")));
+  // What it had not taken is still there.
+  EXPECT_THAT(Errors(Joined({Dies(), Closed(), {Reopen(2, 0), Reopen(0, 1)}})),
+              ElementsAre(HasSubstr("is FULL when")));
+  // The next thread forgets where the last one was.
+  EXPECT_THAT(Errors(Joined({Dies(), Closed(), Reopened(), {Park(0, 1)}})),
+              ElementsAre(HasSubstr("position is 1")));
+}
+
+TEST(EdgeLogCheckerTest, RefusesAThreadThatClosesElsewhere) {
+  EXPECT_THAT(Errors({Deliver(0, 0), Take(0, 1), Release(0, 1), Close(0, 1),
+                      Reopen(0, 1)}),
+              Contains(HasSubstr("is FREE when")));
+  EXPECT_THAT(Errors({Deliver(0, 0), Close(1, 0), Reopen(1, 0)}),
+              Contains(HasSubstr("is FREE when")));
 }
 
 TEST(EdgeLogCheckerTest, RefusesThatAllSlotsAreHeld) {

@@ -27,6 +27,7 @@ import functools
 import importlib
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -214,6 +215,8 @@ def main():
     what.add_argument("--list", action="store_true", help="print the rules")
     what.add_argument("--check", action="store_true", help="check them")
     if parser.parse_args().list:
+        # Who reads may stop early, as head does.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for rule in rules():
             print(rule.id, rule.party, rule.strength, rule.kind, rule.place,
                   " ".join(rule.proofs), sep="\t")

@@ -3,6 +3,10 @@
 # SPDX-FileCopyrightText: The Lauberhorn authors
 """rules.py reads rules as they stand and finds what is wrong with them."""
 
+import os
+import signal
+import subprocess
+import sys
 import unittest
 
 import rules
@@ -73,6 +77,14 @@ class RulesTest(unittest.TestCase):
                 self.assertTrue(any(expected in finding for finding
                                     in findings(GOOD.replace(old, new, 1))),
                                 findings(GOOD.replace(old, new, 1)))
+
+    def test_list_ends_with_its_reader(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        result = subprocess.run((sys.executable, rules.__file__, "--list"), check=False,
+                                stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        self.assertEqual((result.returncode, result.stderr), (-signal.SIGPIPE, b""))
 
 
 if __name__ == "__main__":

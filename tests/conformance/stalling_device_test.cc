@@ -80,10 +80,14 @@ TEST_F(StallingDeviceTest, TheNextLookReachesTheNicAgain) {
   Open(absl::Milliseconds(1));
   if (IsSkipped()) return;
   EXPECT_EQ(lh_state(Load()), LH_FREE);
-  // The answer is recalled, whatever the host does.
-  while (totals().recalled.load() == 0) std::this_thread::yield();
+  // Each answer is recalled, whatever the host does. There may be several, as
+  // above.
+  while (totals().recalled.load() < totals().timed_out.load()) {
+    std::this_thread::yield();
+  }
+  const std::uint64_t loads = totals().loads.load();
   EXPECT_EQ(lh_state(Load()), LH_FREE);
-  EXPECT_EQ(totals().loads.load(), 2u);
+  EXPECT_GT(totals().loads.load(), loads);
 }
 
 TEST_F(StallingDeviceTest, ADeliveryEndsTheLoad) {

@@ -11,10 +11,13 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
-#include "tests/vm/trace/words.h"
+#include "nic/state_words.h"
 
 namespace lauberhorn::trace {
 namespace {
+
+using nic::CpuWord;
+using nic::EndpointWord;
 
 constexpr std::array<const char*, LH_RECORD_KINDS> kNames = {
     "none",   "CPU WORD",   "ENDPOINT WORD", "nr_running", "switch",

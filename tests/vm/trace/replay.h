@@ -54,10 +54,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "nic/state_words.h"
 #include "tests/vm/modules/recorder/record.h"
-#include "tests/vm/trace/words.h"
 
 namespace lauberhorn::trace {
+
+using nic::CpuWord;
+using nic::EndpointWord;
 
 class Replay {
  public:

@@ -5,8 +5,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "nic/state_words.h"
+
 namespace lauberhorn::trace {
 namespace {
+
+using nic::CpuWord;
+using nic::EndpointWord;
 
 constexpr std::uint64_t At(std::uint64_t value, unsigned shift) {
   return value << shift;

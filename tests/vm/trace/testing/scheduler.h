@@ -14,8 +14,8 @@
 #include <map>
 #include <vector>
 
+#include "abi/host/cpu.h"
 #include "tests/vm/modules/recorder/record.h"
-#include "tests/vm/trace/words.h"
 
 namespace lauberhorn::trace {
 

@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// File: tests/vm/trace/words.h
+// File: nic/state_words.h
 //
-// The words of abi/host/cpu.h and abi/host/endpoint.h, taken apart. Of the code
-// that packs them this shares the places of the fields, and nothing else.
-#ifndef LAUBERHORN_TESTS_VM_TRACE_WORDS_H_
-#define LAUBERHORN_TESTS_VM_TRACE_WORDS_H_
+// The words of abi/host/cpu.h and abi/host/endpoint.h, which the kernel packs,
+// taken apart: the places of their fields are all that both sides share.
+#ifndef LAUBERHORN_NIC_STATE_WORDS_H_
+#define LAUBERHORN_NIC_STATE_WORDS_H_
 
 #include <cstdint>
 
 #include "abi/host/cpu.h"
 #include "abi/host/endpoint.h"
 
-namespace lauberhorn::trace {
+namespace lauberhorn::nic {
 
 constexpr std::uint32_t Field(std::uint64_t word, unsigned shift,
                               unsigned bits) {
@@ -59,6 +59,6 @@ struct EndpointWord {
   std::uint32_t mask;  // plus one; 0: any CPU
 };
 
-}  // namespace lauberhorn::trace
+}  // namespace lauberhorn::nic
 
-#endif  // LAUBERHORN_TESTS_VM_TRACE_WORDS_H_
+#endif  // LAUBERHORN_NIC_STATE_WORDS_H_

@@ -58,11 +58,13 @@ std::uint64_t MasksOffset() {
   return info.cpu_masks - info.endpoint_words;
 }
 
-Devices::Devices()
-    : recorder_(Open(kRecorder, O_WRONLY)), probe_(Open(kProbe, O_RDONLY)) {}
+Devices::Devices(bool recorded)
+    : recorder_(recorded ? Open(kRecorder, O_WRONLY) : -1),
+      probe_(Open(kProbe, O_RDONLY)) {}
 
 void Devices::Mark(lh_mark_what what, std::uint32_t argument,
                    std::uint64_t value) const {
+  if (recorder_ < 0) return;
   const lh_mark mark = {what, argument, value};
   if (write(recorder_, &mark, sizeof(mark)) != sizeof(mark)) Die("a mark");
 }

@@ -30,8 +30,9 @@ std::uint64_t MasksOffset();
 // three.
 class Devices {
  public:
-  // Opens both, the recorder first: it sees the first words. Dies if it cannot.
-  Devices();
+  // Opens both, the recorder first: it sees the first words; or the probe only,
+  // if nobody records. Dies if it cannot.
+  explicit Devices(bool recorded);
   Devices(const Devices&) = delete;
   Devices& operator=(const Devices&) = delete;
 
@@ -57,7 +58,7 @@ class Devices {
   void Mark(lh_mark_what what, std::uint32_t argument,
             std::uint64_t value) const;
 
-  int recorder_;
+  int recorder_;  // -1: none
   int probe_;
 };
 

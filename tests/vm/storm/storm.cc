@@ -6,6 +6,7 @@
 //
 //   storm RECORDING [--seed N] [--words N] [--delayed N] [--capacity N]
 //         [--seconds N] [--fault NAME]
+//   storm --unrecorded [--seed N] [--seconds N]
 //
 // Threads of several processes run for moments and sleep for moments, which
 // delays dequeues, bound to endpoints and not; one process has a limit of its
@@ -13,6 +14,7 @@
 // preempts; others move threads between CPUs, policies and priorities; a CPU
 // goes and comes. With
 // --fault the kernel tells that lie meanwhile (debugfs: lauberhorn/faults).
+// --unrecorded is for who only wants the weather: it takes all of its time.
 //
 // `storm --masks` prints what the recorder wants to know of the probe's memory.
 #include <fcntl.h>
@@ -21,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -40,11 +43,12 @@
 namespace lauberhorn::storm {
 namespace {
 
+constexpr char kUnrecorded[] = "--unrecorded";
 constexpr char kFaults[] = "/sys/kernel/debug/lauberhorn/faults";
 constexpr char kCgroups[] = "/sys/fs/cgroup";
 
 struct Options {
-  std::string recording;
+  std::string recording;  // empty: none
   std::string fault;
   std::uint64_t seed = std::random_device{}();
   unsigned words = 110000;
@@ -57,6 +61,7 @@ Options Parse(const std::vector<std::string>& words) {
   Options options;
   for (std::size_t at = 0; at < words.size(); ++at) {
     const std::string& name = words[at];
+    if (name == kUnrecorded) continue;
     if (name.rfind("--", 0) != 0) {
       options.recording = name;
       continue;
@@ -80,7 +85,11 @@ Options Parse(const std::vector<std::string>& words) {
       Die(name);
     }
   }
-  if (options.recording.empty()) Die("no file for the recording");
+  const bool unrecorded =
+      std::find(words.begin(), words.end(), kUnrecorded) != words.end();
+  if (options.recording.empty() != unrecorded) {
+    Die("either a file for the recording, or --unrecorded");
+  }
   return options;
 }
 
@@ -116,6 +125,7 @@ void LimitCgroup(pid_t process) {
 bool Wait(const Options& options, Shared& shared) {
   for (unsigned tenths = 0; tenths < options.seconds * 10; ++tenths) {
     Pause(100000);
+    if (options.recording.empty()) continue;
     const Devices::Progress progress = Devices::ReadProgress();
     if (progress.words >= options.words &&
         progress.delayed >= options.delayed) {
@@ -134,7 +144,7 @@ int Run(const Options& options) {
               options.fault.empty() ? "" : " --fault ", options.fault.c_str());
   std::fflush(stdout);
   Shared& shared = MakeShared();
-  const Devices devices;
+  const Devices devices(!options.recording.empty());
   if (!options.fault.empty() && !WriteFile(kFaults, options.fault)) {
     Die("the fault " + options.fault);
   }
@@ -154,9 +164,12 @@ int Run(const Options& options) {
       std::fprintf(stderr, "storm: a process ended with %d\n", status);
     }
   }
-  const Devices::Progress progress = Devices::ReadProgress();
-  Devices::Save(options.recording);
+  const bool recorded = !options.recording.empty();
+  const Devices::Progress progress =
+      recorded ? Devices::ReadProgress() : Devices::Progress{};
+  if (recorded) Devices::Save(options.recording);
   if (!options.fault.empty() && !WriteFile(kFaults, "none")) Die("no fault");
+  if (!recorded) return 0;
   std::printf("storm: %u words, %u delayed wake-ups, %u records on a CPU%s\n",
               progress.words, progress.delayed, progress.records,
               enough ? "" : ", which is not what was asked for");

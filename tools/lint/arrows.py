@@ -25,7 +25,7 @@ MAY_USE = {
     "nic": ("abi",),
     "librpc": ("abi",),
     "idl": (),
-    "cli": ("nic",),
+    "cli": ("nic", "abi"),
     "kmod": ("abi",),
     "spec": ("abi",),
 }

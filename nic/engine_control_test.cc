@@ -332,25 +332,21 @@ TEST_F(EngineTest, ReopeningTakesWhatTheLastThreadHasAnswered) {
   EXPECT_EQ(answer.payload, "A");
 }
 
-// Closed for its dead thread, as a kernel does: what was taken is released,
-// what is empty closed, what has not been taken is left to the NIC.
 TEST_F(EngineTest, ReopeningGivesToOthersWhatADeadThreadHadNotTaken) {
   lh_message header = {};
   header.kind = LH_KIND_EMPTY;
   header.aux = 2;
   ASSERT_TRUE(server_->serve(2).Put(header));
   ASSERT_TRUE(PutCall(Handle(0), "taken"));
-  EXPECT_EQ(Await(server_->serve(2)).payload, "taken");
+  const auto next_has_come = [this] { return server_->serve(2).HasMessage(); };
+  ASSERT_TRUE(simulation_.RunUntil(now() + kSecond, next_has_come));
+  TakenMessage taken;
+  lh_line* held = nullptr;
+  ASSERT_TRUE(server_->serve(2).Take(&taken, &held));
   ASSERT_TRUE(PutCall(Handle(1), "left"));
-  ASSERT_TRUE(simulation_.RunUntil(
-      now() + kSecond, [&] { return server_->serve(2).HasMessage(); }));
-  for (HostChannel* channel : {&server_->serve(2), &server_->call(2)}) {
-    lh_lane in = channel->channel().in;
-    for (std::uint32_t slot = 0; slot < in.slots; ++slot) {
-      in.position = slot;
-      lh_close(&in);
-    }
-  }
+  ASSERT_TRUE(simulation_.RunUntil(now() + kSecond, next_has_come));
+  server_->serve(2).CloseForTheDead();
+  server_->call(2).CloseForTheDead();
   lh_command_handle reopen;
   reopen.handle = lh_handle(2, 1);
   EXPECT_EQ(Control(*server_, LH_COMMAND_ENDPOINT_REOPEN, Payload(reopen)).code,

@@ -68,6 +68,17 @@ void HostChannel::BeforeSleep() {
   if (lh_bell_before_sleep(&channel_.bell)) ++(counted_ ? *counted_ : rings_);
 }
 
+void HostChannel::CloseForTheDead() {
+  lh_lane at = channel_.in;
+  for (at.position = 0; at.position < at.slots; ++at.position) {
+    lh_line* const line = lh_lane_next(&at);
+    if (lh_state(lh_load_acquire(&line->header.word)) == LH_TAKEN) {
+      Release(line);
+    }
+    lh_close(&at);
+  }
+}
+
 bool HostChannel::HasMessage() const {
   const lh_line* const line = lh_lane_next(&channel_.in);
   return lh_state(lh_load_acquire(&line->header.word)) == LH_FULL;

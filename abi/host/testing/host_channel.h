@@ -58,6 +58,10 @@ class HostChannel {
   // Rings if the NIC has more for this lane: what precedes every sleep.
   void BeforeSleep();
   bool Close() { return lh_close(&channel_.in) != 0; }
+  // Closes the lane for its dead thread, as a kernel does, which does not know
+  // where the thread was: releases each slot that is TAKEN, closes what is
+  // empty, and leaves to the NIC what is FULL.
+  void CloseForTheDead();
 
   // How often the NIC had to be rung.
   int rings() const { return rings_; }

@@ -291,8 +291,6 @@ void ThreadsThatAreGone(Host& host) {
   Expect(!host.call(caller).HasMessage(), "one end of each call", "another");
 }
 
-// It did not close its lanes: as the kernel does then, what is TAKEN is
-// released, what is empty is closed, and what is FULL is left to the NIC.
 void ThreadsThatDied(Host& host) {
   if (host.slots() < 3) throw NotApplicable{"lanes have two slots"};
   const Host::Service service = host.Serve();
@@ -308,14 +306,8 @@ void ThreadsThatDied(Host& host) {
   if (!host.Within([&] { return serve.HasMessage(); })) {
     throw NotApplicable{"it stages nothing behind a handler that runs"};
   }
-  serve.Release(held);
-  for (HostChannel* channel : {&serve, &host.call(worker)}) {
-    lh_lane in = channel->channel().in;
-    for (std::uint32_t slot = 0; slot < in.slots; ++slot) {
-      in.position = slot;
-      lh_close(&in);
-    }
-  }
+  serve.CloseForTheDead();
+  host.call(worker).CloseForTheDead();
   host.Reopen(worker);
   host.Empty(other);
   const TakenMessage call = host.AwaitCall(other);

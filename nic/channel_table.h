@@ -81,6 +81,12 @@ class ChannelTable {
     return revoked;
   }
 
+  // Takes back all that has not been taken.
+  void RevokeAll(std::uint32_t number) {
+    while (NewestWaits(number) && Revoke(number)) {
+    }
+  }
+
   // Whether the newest message that was delivered has not been taken.
   bool NewestWaits(std::uint32_t number) const {
     return lh_newest_waits(&channels_[number].in);

@@ -132,8 +132,11 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       // What its last thread has answered is not to end with an error.
       CollectServed(endpoint);
       dispatcher_.Abandon(endpoint);
-      channels_.Reopen(2 * endpoint);
-      channels_.Reopen(2 * endpoint + 1);
+      for (const std::uint32_t channel : {2 * endpoint, 2 * endpoint + 1}) {
+        // RETIRE and answers were for its last thread alone.
+        channels_.RevokeAll(channel);
+        channels_.Reopen(channel);
+      }
       return 0;
     }
 

@@ -367,6 +367,36 @@ TEST_F(EngineTest, ReopeningGivesToOthersWhatADeadThreadHadNotTaken) {
   }
 }
 
+TEST_F(EngineTest, ReopeningForgetsWhatWasForADeadThreadAlone) {
+  lh_message command = {};
+  command.kind = LH_KIND_CONTROL;
+  command.code = LH_COMMAND_SERVER_OPEN;
+  command.call = 7;
+  ASSERT_TRUE(server_->call(2).Put(command));
+  Wait(2);
+  lh_command_handle endpoint;
+  endpoint.handle = lh_handle(2, 1);
+  EXPECT_EQ(
+      Control(*server_, LH_COMMAND_ENDPOINT_RETIRE, Payload(endpoint)).code,
+      0u);
+  ASSERT_TRUE(simulation_.RunUntil(now() + kSecond, [&] {
+    return server_->serve(2).HasMessage() && server_->call(2).HasMessage();
+  })) << "no RETIRE or no RESULT";
+  server_->serve(2).CloseForTheDead();
+  server_->call(2).CloseForTheDead();
+  EXPECT_EQ(
+      Control(*server_, LH_COMMAND_ENDPOINT_REOPEN, Payload(endpoint)).code,
+      0u);
+  EXPECT_FALSE(server_->serve(2).HasMessage());
+  EXPECT_FALSE(server_->call(2).HasMessage());
+  command.call = 8;
+  ASSERT_TRUE(server_->call(2).Put(command));
+  EXPECT_EQ(Await(server_->call(2)).header.call, 8u);
+  Wait(2);
+  ASSERT_TRUE(PutCall(Handle(0), "a"));
+  EXPECT_EQ(Await(server_->serve(2)).payload, "a");
+}
+
 TEST_F(EngineTest, CommandsWhoseResultsAreNotFetchedAreRefused) {
   lh_message command = {};
   command.kind = LH_KIND_CONTROL;

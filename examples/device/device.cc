@@ -370,6 +370,7 @@ __u64 Reopen(__u64 handle) {
   // What its thread has answered counts.
   for (Message message; Collect(number, &message);) OnServe(number, message);
   Abandon(serve);
+  while (lh_revoke(&call.in)) continue;
   for (unsigned slot = 0; slot < 2 * kSlots; ++slot) {  // once around each
     lh_lane* const in = slot < kSlots ? &serve.in : &call.in;
     lh_reopen(in);

@@ -86,7 +86,9 @@ device_fault(does_not_tell_handlers CALL-16
   [[const __u64 word = lh_handle(flag, call.generation);]]
   [[const __u64 word = lh_handle(0, call.generation);]])
 device_fault(reopens_at_slot_0 SLOT-10
-  [[Abandon(serve);
-  for]] [[Abandon(serve);
+  [[continue;
+  for (unsigned slot]] [[continue;
   call.in.position = 0;
-  for]])
+  for (unsigned slot]])
+device_fault(keeps_answers_of_the_dead ENDPOINT-17
+  [[while (lh_revoke(&call.in)) continue;]] [[]])

@@ -226,13 +226,15 @@ class RpcFullQueueTest : public RpcQueueTest {
 };
 
 TEST_F(RpcFullQueueTest, OneMoreIsRefusedAndTheCallerToldWhatToRaise) {
-  // One of two finds room.
+  // One of two finds room. Each is made by a host of its own, since one that
+  // knows that the server is full keeps its next calls for later.
   absl::StatusOr<std::string> results[2];
   std::latch refused{1};
   std::vector<std::thread> threads;
   for (auto& result : results) {
     threads.emplace_back([&] {
-      result = Call(*client_, "Echo", "x");
+      const std::shared_ptr<Runtime> runtime = OpenRuntime();
+      result = Call(*Connect(runtime, server_->target()), "Echo", "x");
       if (!result.ok()) refused.count_down();
     });
   }

@@ -12,20 +12,6 @@
 namespace lauberhorn::conformance {
 namespace {
 
-// A worker that answers every call with its request, and a caller.
-struct Pair {
-  explicit Pair(Host& host)
-      : service(host.Serve()),
-        worker(host.endpoint(0)),
-        caller(host.endpoint(1)) {
-    host.Empty(worker);
-  }
-
-  Host::Service service;
-  std::uint32_t worker;
-  std::uint32_t caller;
-};
-
 std::string Random(std::mt19937_64& random, std::size_t size) {
   std::string bytes(size, '\0');
   for (char& byte : bytes) byte = static_cast<char>(random());
@@ -33,7 +19,7 @@ std::string Random(std::mt19937_64& random, std::size_t size) {
 }
 
 void ArrivesAsRegistered(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   const std::uint64_t deadline = host.Now() + (std::uint64_t{1} << 40);
   const std::uint64_t made =
       host.Call(pair.service, pair.caller, "request", deadline);
@@ -54,7 +40,7 @@ void ArrivesAsRegistered(Host& host) {
 }
 
 void CarriesEveryLength(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   std::mt19937_64 random(host.options().seed);
   std::vector<std::size_t> sizes;
   for (std::size_t size = 0; size <= 2 * LH_LINE_SIZE; ++size) {
@@ -88,7 +74,7 @@ std::string WithMeta(std::string_view meta, std::string_view payload) {
 }
 
 void CarriesMetadata(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   std::mt19937_64 random(host.options().seed);
   for (const std::size_t size : {1u, 40u, 76u, 77u, 200u, 500u}) {
     const std::string request =
@@ -112,7 +98,7 @@ void CarriesMetadata(Host& host) {
 }
 
 void AnswersWhereAsked(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   const std::uint32_t queue = host.endpoint(2);
   lh_message header = host.NewCall(pair.service);
   header.aux = static_cast<std::uint16_t>(queue + 1);
@@ -135,7 +121,7 @@ void ExpectRefused(Host& host, std::uint32_t endpoint, const lh_message& header,
 }
 
 void RefusesWhatIsOutOfRange(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   const lh_process_layout& process = host.layout().process;
   for (const std::uint64_t index :
        {std::uint64_t{process.call_first} + process.call_count,
@@ -157,7 +143,7 @@ void RefusesWhatIsOutOfRange(Host& host) {
 }
 
 void RefusesOneThatIsOpen(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_message header = host.NewCall(pair.service);
   host.Put(host.call(pair.caller), header, "first");
   const TakenMessage call = host.AwaitCall(pair.worker);
@@ -179,7 +165,7 @@ void RefusesOneThatIsOpen(Host& host) {
 }
 
 void AnswersUnknownPeers(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   for (const std::uint64_t peer :
        {~std::uint64_t{0}, pair.service.peer + (std::uint64_t{1} << 32)}) {
     lh_message header = host.NewCall(pair.service);
@@ -192,7 +178,7 @@ void AnswersUnknownPeers(Host& host) {
 }
 
 void AnswersUnknownMethods(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_message header = host.NewCall(pair.service);
   header.code = MethodId("/no.Such/Method");
   host.Put(host.call(pair.caller), header);
@@ -201,7 +187,7 @@ void AnswersUnknownMethods(Host& host) {
 
 // Two names with one id: the caller's is not run as the server's.
 void RunsNoMethodOfAnotherName(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_command_method_name method = {};
   method.method = MethodId(Host::kMethodName);
   constexpr std::string_view kOther = "/another.Name/OfThisId";
@@ -283,7 +269,7 @@ void ManyAtATime(Host& host) {
 
 // More than the device has places for: BUSY, which is no end.
 void BusyCallsAreAcceptedLater(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   const std::uint32_t count = host.layout().process.call_count;
   std::vector<lh_message> calls;
   std::vector<lh_message> busy;
@@ -329,7 +315,7 @@ void BusyCallsAreAcceptedLater(Host& host) {
 }
 
 void RefusesWhatIsMalformed(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_message header = {};
   const auto fresh = [&] { header = host.NewCall(pair.service); };
   for (const std::uint8_t kind :
@@ -378,7 +364,7 @@ void RefusesWhatIsMalformed(Host& host) {
 }
 
 // A reply that is wrong like this, and then the payload.
-void ExpectInternal(Host& host, const Pair& pair, const lh_message& how,
+void ExpectInternal(Host& host, const Host::Pair& pair, const lh_message& how,
                     std::string_view payload) {
   const std::uint64_t made = host.Call(pair.service, pair.caller);
   lh_message reply = how;
@@ -389,7 +375,7 @@ void ExpectInternal(Host& host, const Pair& pair, const lh_message& how,
 }
 
 void WrongStatusesAreInternal(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_message reply = {};
   reply.code = 17;
   ExpectInternal(host, pair, reply, "");
@@ -398,7 +384,7 @@ void WrongStatusesAreInternal(Host& host) {
 }
 
 void LyingMetadataIsInternal(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServePair();
   lh_message reply = {};
   reply.flags = LH_FLAG_META;
   ExpectInternal(host, pair, reply, Bytes(std::uint32_t{1000}) + "less");
@@ -407,15 +393,14 @@ void LyingMetadataIsInternal(Host& host) {
 
 // Nobody but who has a call answers it, and once.
 void OnlyItsThreadAnswers(Host& host) {
-  const Pair pair(host);
+  const Host::Pair pair = host.ServeCall();
   const std::uint32_t other = host.endpoint(2);
-  const std::uint64_t made = host.Call(pair.service, pair.caller);
-  const std::uint64_t call = host.AwaitCall(pair.worker).header.call;
+  const std::uint64_t call = pair.arrived;
   host.Reply(other, call, "of another endpoint");
   host.Reply(pair.worker, call + (std::uint64_t{1} << 32), "of the next call");
   host.Reply(pair.worker, call | 0xffff'ffff, "of no call");
   host.Reply(pair.worker, call, "right");
-  Expect(host.AwaitEnd(pair.caller, made, kOk).payload == "right",
+  Expect(host.AwaitEnd(pair.caller, pair.made, kOk).payload == "right",
          "the reply of the thread that has the call", "another");
   host.Reply(pair.worker, call, "a second time");
   host.Settle();

@@ -39,23 +39,18 @@ lh_command_peer_state PeerState(std::uint64_t peer, std::uint32_t known) {
 }
 
 void BearsTwoAtATime(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
+  const Host::Pair pair = host.ServeCall();
   HostChannel& channel = host.call(host.endpoint(2));
-  host.Empty(worker);
-  host.Call(service, caller);
-  const std::uint64_t call = host.AwaitCall(worker).header.call;
   // One that cannot be answered yet, and another meanwhile.
   lh_command_close close = {};
-  close.server = service.server;
+  close.server = pair.service.server;
   const std::uint64_t first =
       host.PutCommand(channel, LH_COMMAND_SERVER_CLOSE, Bytes(close));
   const std::uint64_t second =
       host.PutCommand(channel, LH_COMMAND_SERVER_OPEN, "");
   ExpectEqual(host.Await(channel, "the second RESULT").header.call, second,
               "the second command is answered first:");
-  host.Reply(worker, call);
+  host.Reply(pair.worker, pair.arrived);
   ExpectEqual(host.Await(channel, "the first RESULT").header.call, first,
               "then the first:");
 }
@@ -176,26 +171,22 @@ void CommandsMayComeTwice(Host& host) {
 }
 
 void ClosesWhenCallsHaveEnded(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
+  const Host::Pair pair = host.ServeCall();
   HostChannel& closer = host.call(host.endpoint(2));
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const std::uint64_t arrived = host.AwaitCall(worker).header.call;
   lh_command_close close = {};
-  close.server = service.server;
+  close.server = pair.service.server;
   const std::uint64_t number =
       host.PutCommand(closer, LH_COMMAND_SERVER_CLOSE, Bytes(close));
   host.Settle();
   Expect(!closer.HasMessage(), "no RESULT of SERVER_CLOSE while a call runs",
          "there is one");
   // New calls are not run any more.
-  host.AwaitEnd(caller, host.Call(service, caller), kUnavailable);
+  host.AwaitEnd(pair.caller, host.Call(pair.service, pair.caller),
+                kUnavailable);
   // Sent again, it is answered at once.
   ExpectStatus(host, LH_COMMAND_SERVER_CLOSE, Bytes(close), kAlreadyExists);
-  host.Reply(worker, arrived, "the last");
-  ExpectEqual(host.AwaitEnd(caller, made, kOk).payload.size(), 8,
+  host.Reply(pair.worker, pair.arrived, "the last");
+  ExpectEqual(host.AwaitEnd(pair.caller, pair.made, kOk).payload.size(), 8,
               "bytes of the last reply:");
   const TakenMessage result = host.Await(closer, "the RESULT of SERVER_CLOSE");
   ExpectEqual(result.header.call, number, "the number of the command");
@@ -203,15 +194,10 @@ void ClosesWhenCallsHaveEnded(Host& host) {
 }
 
 void ClosesAtItsDeadline(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
+  const Host::Pair pair = host.ServeCall();
   HostChannel& closer = host.call(host.endpoint(2));
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const std::uint64_t arrived = host.AwaitCall(worker).header.call;
   lh_command_close close = {};
-  close.server = service.server;
+  close.server = pair.service.server;
   close.deadline = ~std::uint64_t{0} >> 1;
   host.PutCommand(closer, LH_COMMAND_SERVER_CLOSE, Bytes(close));
   // The earlier one counts.
@@ -219,14 +205,15 @@ void ClosesAtItsDeadline(Host& host) {
   host.PutCommand(closer, LH_COMMAND_SERVER_CLOSE, Bytes(close));
   ExpectEqual(host.Await(closer, "the RESULT of the second").header.code,
               kAlreadyExists, "status of SERVER_CLOSE again:");
-  host.AwaitEnd(caller, made, kUnavailable);
+  host.AwaitEnd(pair.caller, pair.made, kUnavailable);
   Expect(!closer.HasMessage(), "no RESULT of SERVER_CLOSE while a handler runs",
          "there is one");
-  ExpectEqual(lh_handle_generation(host.CallWord(arrived)),
-              lh_handle_generation(arrived), "generation of the call word");
-  Expect(lh_handle_index(host.CallWord(arrived)) != 0,
+  ExpectEqual(lh_handle_generation(host.CallWord(pair.arrived)),
+              lh_handle_generation(pair.arrived),
+              "generation of the call word");
+  Expect(lh_handle_index(host.CallWord(pair.arrived)) != 0,
          "a call word that says that nobody waits", "no flag");
-  host.Reply(worker, arrived);
+  host.Reply(pair.worker, pair.arrived);
   ExpectEqual(host.Await(closer, "the RESULT of SERVER_CLOSE").header.code, kOk,
               "status");
 }
@@ -266,19 +253,16 @@ void ListensWhereAsked(Host& host) {
 }
 
 void DisconnectEndsCalls(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const std::uint64_t arrived = host.AwaitCall(worker).header.call;
-  const lh_command_handle peer = {service.peer};
+  const Host::Pair pair = host.ServeCall();
+  const lh_command_handle peer = {pair.service.peer};
   host.Good(LH_COMMAND_DISCONNECT, Bytes(peer));
-  host.AwaitEnd(caller, made, kCancelled);
-  host.Reply(worker, arrived);
+  host.AwaitEnd(pair.caller, pair.made, kCancelled);
+  host.Reply(pair.worker, pair.arrived);
   host.Settle();
-  Expect(!host.call(caller).HasMessage(), "one end of each call", "another");
-  host.AwaitEnd(caller, host.Call(service, caller), kInvalidArgument);
+  Expect(!host.call(pair.caller).HasMessage(), "one end of each call",
+         "another");
+  host.AwaitEnd(pair.caller, host.Call(pair.service, pair.caller),
+                kInvalidArgument);
 }
 
 void ReopenNeedsClosedLanes(Host& host) {
@@ -295,46 +279,41 @@ void ReopenNeedsClosedLanes(Host& host) {
 
 // What its last thread had asked for is not for the next one.
 void ReopenForgetsItsLastThread(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
+  const Host::Pair pair = host.ServePair();
   host.Settle();
-  host.Close(worker);
-  host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(host.HandleOf(worker)));
-  const std::uint64_t made = host.Call(service, caller);
+  host.Close(pair.worker);
+  host.Good(LH_COMMAND_ENDPOINT_REOPEN, Bytes(host.HandleOf(pair.worker)));
+  const std::uint64_t made = host.Call(pair.service, pair.caller);
   host.Settle();
-  Expect(!host.serve(worker).HasMessage(),
+  Expect(!host.serve(pair.worker).HasMessage(),
          "no CALL to a thread that has asked for none", "there is one");
-  host.Empty(worker);
-  host.Reply(worker, host.AwaitCall(worker).header.call);
-  host.AwaitEnd(caller, made, kOk);
+  host.Empty(pair.worker);
+  host.Reply(pair.worker, host.AwaitCall(pair.worker).header.call);
+  host.AwaitEnd(pair.caller, made, kOk);
 }
 
 void Retires(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  const std::string handle = Bytes(host.HandleOf(worker));
-  host.Empty(worker);
+  const Host::Pair pair = host.ServePair();
+  const std::string handle = Bytes(host.HandleOf(pair.worker));
   host.Good(LH_COMMAND_ENDPOINT_RETIRE, handle);
-  ExpectEqual(host.Await(host.serve(worker), "RETIRE").header.kind,
+  ExpectEqual(host.Await(host.serve(pair.worker), "RETIRE").header.kind,
               LH_KIND_RETIRE, "kind");
   // Nothing follows it before the next EMPTY.
-  const std::uint64_t made = host.Call(service, caller);
+  const std::uint64_t made = host.Call(pair.service, pair.caller);
   host.Settle();
-  Expect(!host.serve(worker).HasMessage(), "nothing after RETIRE", "a message");
-  host.Empty(worker);
-  const std::uint64_t arrived = host.AwaitCall(worker).header.call;
+  Expect(!host.serve(pair.worker).HasMessage(), "nothing after RETIRE",
+         "a message");
+  host.Empty(pair.worker);
+  const std::uint64_t arrived = host.AwaitCall(pair.worker).header.call;
   // While it has a call there is none, either.
   host.Good(LH_COMMAND_ENDPOINT_RETIRE, handle);
   host.Settle();
-  Expect(!host.serve(worker).HasMessage(),
+  Expect(!host.serve(pair.worker).HasMessage(),
          "no RETIRE to a thread that has a call", "a message");
-  host.Reply(worker, arrived);
-  ExpectEqual(host.Await(host.serve(worker), "RETIRE").header.kind,
+  host.Reply(pair.worker, arrived);
+  ExpectEqual(host.Await(host.serve(pair.worker), "RETIRE").header.kind,
               LH_KIND_RETIRE, "kind");
-  host.AwaitEnd(caller, made, kOk);
+  host.AwaitEnd(pair.caller, made, kOk);
 }
 
 void LimitsAreNotZero(Host& host) {
@@ -365,12 +344,8 @@ void NamesAreTold(Host& host) {
 }
 
 void SaysWhereACallerIs(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const lh_command_handle call = {host.AwaitCall(worker).header.call};
+  const Host::Pair pair = host.ServeCall();
+  const lh_command_handle call = {pair.arrived};
   const TakenMessage result = host.Command(LH_COMMAND_CALL_PEER, Bytes(call));
   ExpectEqual(result.header.code, kOk, "status");
   ExpectEqual(result.payload.size(), sizeof(lh_address), "bytes of an address");
@@ -378,8 +353,8 @@ void SaysWhereACallerIs(Host& host) {
   std::memcpy(&address, result.payload.data(), sizeof(address));
   Expect(address.port != 0 && address.reserved == 0, "a port of the caller",
          "port " + Hex(address.port));
-  host.Reply(worker, call.handle);
-  host.AwaitEnd(caller, made, kOk);
+  host.Reply(pair.worker, call.handle);
+  host.AwaitEnd(pair.caller, pair.made, kOk);
   ExpectStatus(host, LH_COMMAND_CALL_PEER, Bytes(call), kNotFound);
 }
 

@@ -49,64 +49,54 @@ void DeadlineInTheQueue(Host& host) {
 
 // It was delivered, and nobody took it.
 void DeadlineInTheLane(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
+  const Host::Pair pair = host.ServePair();
   const std::uint64_t made =
-      host.Call(service, caller, "late", In(host, 20'000'000));
-  host.AwaitEnd(caller, made, kDeadlineExceeded);
-  const std::uint64_t next = host.Call(service, caller, "next");
-  TakenMessage call = host.AwaitCall(worker);
+      host.Call(pair.service, pair.caller, "late", In(host, 20'000'000));
+  host.AwaitEnd(pair.caller, made, kDeadlineExceeded);
+  const std::uint64_t next = host.Call(pair.service, pair.caller, "next");
+  TakenMessage call = host.AwaitCall(pair.worker);
   if (call.payload == "late") {
     // It may be left there, and its thread told so.
     ExpectFlag(host, call.header.call, LH_CALL_EXPIRED);
-    host.Reply(worker, call.header.call, "too late");
-    call = host.AwaitCall(worker);
+    host.Reply(pair.worker, call.header.call, "too late");
+    call = host.AwaitCall(pair.worker);
   }
   Expect(call.payload == "next", "the next call", call.payload);
-  host.Reply(worker, call.header.call);
-  host.AwaitEnd(caller, next, kOk);
+  host.Reply(pair.worker, call.header.call);
+  host.AwaitEnd(pair.caller, next, kOk);
 }
 
 void DeadlineInTheHandler(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
+  const Host::Pair pair = host.ServePair();
   const std::uint64_t deadline = In(host, 50'000'000);
-  const std::uint64_t made = host.Call(service, caller, "", deadline);
-  const std::uint64_t call = host.AwaitCall(worker).header.call;
-  host.AwaitEnd(caller, made, kDeadlineExceeded);
+  const std::uint64_t made = host.Call(pair.service, pair.caller, "", deadline);
+  const std::uint64_t call = host.AwaitCall(pair.worker).header.call;
+  host.AwaitEnd(pair.caller, made, kDeadlineExceeded);
   Expect(host.Now() >= deadline, "no end before the deadline", "an early one");
   ExpectFlag(host, call, LH_CALL_EXPIRED);
-  host.Reply(worker, call, "too late");
+  host.Reply(pair.worker, call, "too late");
   // The thread goes on, and its reply is nobody's.
-  const std::uint64_t next = host.Call(service, caller);
-  host.Reply(worker, host.AwaitCall(worker).header.call, "next");
-  Expect(host.AwaitEnd(caller, next, kOk).payload == "next",
+  const std::uint64_t next = host.Call(pair.service, pair.caller);
+  host.Reply(pair.worker, host.AwaitCall(pair.worker).header.call, "next");
+  Expect(host.AwaitEnd(pair.caller, next, kOk).payload == "next",
          "the reply to the next call", "another");
 }
 
 void CancelledInTheHandler(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const std::uint64_t call = host.AwaitCall(worker).header.call;
+  const Host::Pair pair = host.ServeCall();
   // By another thread of the process.
-  host.Say(host.call(host.endpoint(2)), LH_KIND_CANCEL, made);
-  host.AwaitEnd(caller, made, kCancelled);
-  ExpectFlag(host, call, LH_CALL_CANCELLED);
-  host.Reply(worker, call, "for nobody");
+  host.Say(host.call(host.endpoint(2)), LH_KIND_CANCEL, pair.made);
+  host.AwaitEnd(pair.caller, pair.made, kCancelled);
+  ExpectFlag(host, pair.arrived, LH_CALL_CANCELLED);
+  host.Reply(pair.worker, pair.arrived, "for nobody");
   host.Settle();
-  Expect(!host.call(caller).HasMessage(), "one end of each call", "another");
+  Expect(!host.call(pair.caller).HasMessage(), "one end of each call",
+         "another");
   // Its end is known: a second CANCEL means nothing, to the next call, too.
-  host.Say(host.call(caller), LH_KIND_CANCEL, made);
-  const std::uint64_t next = host.Call(service, caller);
-  host.Reply(worker, host.AwaitCall(worker).header.call);
-  host.AwaitEnd(caller, next, kOk);
+  host.Say(host.call(pair.caller), LH_KIND_CANCEL, pair.made);
+  const std::uint64_t next = host.Call(pair.service, pair.caller);
+  host.Reply(pair.worker, host.AwaitCall(pair.worker).header.call);
+  host.AwaitEnd(pair.caller, next, kOk);
 }
 
 void CancelledInTheQueue(Host& host) {
@@ -131,23 +121,20 @@ void CancelledInTheQueue(Host& host) {
 
 // The two come on different channels, and the wrong one first.
 void CancelledBeforeItsCall(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const lh_message header = host.NewCall(service);
+  const Host::Pair pair = host.ServePair();
+  const lh_message header = host.NewCall(pair.service);
   host.Say(host.call(host.endpoint(2)), LH_KIND_CANCEL, header.call);
   host.Settle();
-  host.Put(host.call(caller), header, "cancelled");
-  host.AwaitEnd(caller, header.call, kCancelled);
+  host.Put(host.call(pair.caller), header, "cancelled");
+  host.AwaitEnd(pair.caller, header.call, kCancelled);
   // That one only.
   lh_message next = header;
   next.call += std::uint64_t{1} << 32;
-  host.Put(host.call(caller), next, "next");
-  const TakenMessage call = host.AwaitCall(worker);
+  host.Put(host.call(pair.caller), next, "next");
+  const TakenMessage call = host.AwaitCall(pair.worker);
   Expect(call.payload == "next", "the next call of that index", call.payload);
-  host.Reply(worker, call.header.call);
-  host.AwaitEnd(caller, next.call, kOk);
+  host.Reply(pair.worker, call.header.call);
+  host.AwaitEnd(pair.caller, next.call, kOk);
 }
 
 void CancelOutOfRange(Host& host) {
@@ -163,19 +150,14 @@ void CancelOutOfRange(Host& host) {
 }
 
 void TheServerCancels(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const std::uint64_t made = host.Call(service, caller);
-  const std::uint64_t call = host.AwaitCall(worker).header.call;
-  host.Say(host.call(worker), LH_KIND_CANCEL, call);
-  host.AwaitEnd(caller, made, kCancelled);
-  ExpectFlag(host, call, LH_CALL_CANCELLED);
-  host.Reply(worker, call, "for nobody");
-  const std::uint64_t next = host.Call(service, caller);
-  host.Reply(worker, host.AwaitCall(worker).header.call);
-  host.AwaitEnd(caller, next, kOk);
+  const Host::Pair pair = host.ServeCall();
+  host.Say(host.call(pair.worker), LH_KIND_CANCEL, pair.arrived);
+  host.AwaitEnd(pair.caller, pair.made, kCancelled);
+  ExpectFlag(host, pair.arrived, LH_CALL_CANCELLED);
+  host.Reply(pair.worker, pair.arrived, "for nobody");
+  const std::uint64_t next = host.Call(pair.service, pair.caller);
+  host.Reply(pair.worker, host.AwaitCall(pair.worker).header.call);
+  host.AwaitEnd(pair.caller, next, kOk);
 }
 
 // A handler's own call, linked to the one that it serves. `inner` is served by
@@ -268,27 +250,26 @@ void LinksToWhatWasCancelled(Host& host) {
 
 // A thread that answered one call, has another, and closes.
 void ThreadsThatAreGone(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  const std::uint64_t answered = host.Call(service, caller, "answered");
-  const std::uint64_t first = host.AwaitCall(worker).header.call;
-  host.Empty(worker);
-  const std::uint64_t lost = host.Call(service, caller, "lost");
-  host.AwaitCall(worker);
-  host.Reply(worker, first, "in time");
+  const Host::Pair pair = host.ServePair();
+  const std::uint64_t answered =
+      host.Call(pair.service, pair.caller, "answered");
+  const std::uint64_t first = host.AwaitCall(pair.worker).header.call;
+  host.Empty(pair.worker);
+  const std::uint64_t lost = host.Call(pair.service, pair.caller, "lost");
+  host.AwaitCall(pair.worker);
+  host.Reply(pair.worker, first, "in time");
   host.Until("lanes that can be closed", [&] {
-    return host.serve(worker).Close() && host.call(worker).Close();
+    return host.serve(pair.worker).Close() && host.call(pair.worker).Close();
   });
-  host.Reopen(worker);
-  Expect(host.AwaitEnd(caller, answered, kOk).payload == "in time",
+  host.Reopen(pair.worker);
+  Expect(host.AwaitEnd(pair.caller, answered, kOk).payload == "in time",
          "the reply that was put before the end of the thread", "another");
-  const TakenMessage end = host.AwaitEnd(caller, lost);
+  const TakenMessage end = host.AwaitEnd(pair.caller, lost);
   Expect(end.header.code != kOk, "an error of a call whose thread is gone",
          "status 0");
   host.Settle();
-  Expect(!host.call(caller).HasMessage(), "one end of each call", "another");
+  Expect(!host.call(pair.caller).HasMessage(), "one end of each call",
+         "another");
 }
 
 void ThreadsThatDied(Host& host) {

@@ -235,6 +235,22 @@ void Host::Settle() {
   for (int times = 0; times < 4; ++times) Command(LH_COMMAND_NONE);
 }
 
+Host::Pair Host::ServePair() {
+  Pair pair;
+  pair.service = Serve();
+  pair.worker = endpoint(0);
+  pair.caller = endpoint(1);
+  Empty(pair.worker);
+  return pair;
+}
+
+Host::Pair Host::ServeCall() {
+  Pair pair = ServePair();
+  pair.made = Call(pair.service, pair.caller);
+  pair.arrived = AwaitCall(pair.worker).header.call;
+  return pair;
+}
+
 std::uint64_t Host::OpenServer() { return Good(LH_COMMAND_SERVER_OPEN); }
 
 std::uint64_t Host::AddMethod(std::uint64_t server, std::string_view name,

@@ -174,6 +174,17 @@ class Host {
     std::uint64_t peer = 0;
   };
   Service Serve();
+  // Two threads, one of which calls the other.
+  struct Pair {
+    Service service;
+    std::uint32_t worker = 0;  // endpoints
+    std::uint32_t caller = 0;
+    // A call, if the worker has one: its handle for the caller, and for it.
+    std::uint64_t made = 0;
+    std::uint64_t arrived = 0;
+  };
+  Pair ServePair();  // the worker waits for one call
+  Pair ServeCall();  // and has one
   std::uint64_t OpenServer();
   std::uint64_t AddMethod(std::uint64_t server, std::string_view name,
                           std::uint64_t* status = nullptr);

@@ -124,11 +124,8 @@ void BadWordsWake(Host& host) {
 // The header changes while the device reads it: what it checked is what it
 // uses.
 void FieldsChangeMeanwhile(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
-  HostChannel& channel = host.call(caller);
+  const Host::Pair pair = host.ServePair();
+  HostChannel& channel = host.call(pair.caller);
   for (int round = 0; round < 300; ++round) {
     lh_line* const line = lh_lane_next(&channel.channel().out);
     std::atomic<bool> stop{false};
@@ -138,7 +135,7 @@ void FieldsChangeMeanwhile(Host& host) {
         __atomic_store_n(&line->header.length, 16, __ATOMIC_RELAXED);
       }
     });
-    const lh_message header = host.NewCall(service);
+    const lh_message header = host.NewCall(pair.service);
     host.Put(channel, header, std::string(16, 'x'));
     // It is refused, or runs as it was at one moment.
     host.Until("the message collected", [&] {
@@ -147,16 +144,16 @@ void FieldsChangeMeanwhile(Host& host) {
     stop.store(true);
     other.join();
     // What follows it tells.
-    const std::uint64_t next = host.Call(service, caller, "next");
-    TakenMessage call = host.AwaitCall(worker);
+    const std::uint64_t next = host.Call(pair.service, pair.caller, "next");
+    TakenMessage call = host.AwaitCall(pair.worker);
     if (call.payload != "next") {
       ExpectEqual(call.header.length, 16, "length");
-      host.Reply(worker, call.header.call);
-      host.AwaitEnd(caller, header.call, kOk);
-      call = host.AwaitCall(worker);
+      host.Reply(pair.worker, call.header.call);
+      host.AwaitEnd(pair.caller, header.call, kOk);
+      call = host.AwaitCall(pair.worker);
     }
-    host.Reply(worker, call.header.call);
-    host.AwaitEnd(caller, next, kOk);
+    host.Reply(pair.worker, call.header.call);
+    host.AwaitEnd(pair.caller, next, kOk);
   }
 }
 

@@ -13,20 +13,17 @@ namespace lauberhorn::conformance {
 namespace {
 
 void WakesWhoSleeps(Host& host) {
-  const Host::Service service = host.Serve();
-  const std::uint32_t worker = host.endpoint(0);
-  const std::uint32_t caller = host.endpoint(1);
-  host.Empty(worker);
+  const Host::Pair pair = host.ServePair();
   for (std::uint32_t round = 0; round < 2 * host.slots(); ++round) {
-    Sleeper handler(host, host.serve(worker));
-    const std::uint64_t made = host.Call(service, caller);
-    Sleeper client(host, host.call(caller));
+    Sleeper handler(host, host.serve(pair.worker));
+    const std::uint64_t made = host.Call(pair.service, pair.caller);
+    Sleeper client(host, host.call(pair.caller));
     Expect(handler.Woken(), "a thread that sleeps on `serve` woken",
            "it slept on");
-    host.Reply(worker, host.AwaitCall(worker).header.call);
+    host.Reply(pair.worker, host.AwaitCall(pair.worker).header.call);
     Expect(client.Woken(), "a thread that sleeps on `call` woken",
            "it slept on");
-    host.AwaitEnd(caller, made, kOk);
+    host.AwaitEnd(pair.caller, made, kOk);
   }
 }
 

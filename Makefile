@@ -14,7 +14,8 @@ ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo check check-full check-changed model model-large conformance \
-	figures bench build test install format tidy kernel kernel-check watch deps clean
+	figures bench build test install format tidy kernel kernel-check kernel-cost \
+	watch deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
@@ -90,6 +91,10 @@ kernel: ## Linux 6.12 with our series; ARGS="--config running --dry-run" for you
 kernel-check: ## the tests of the kernel and of its guests, in QEMU
 	@cd $(ROOT) && tools/deps vm
 	@cd $(ROOT) && tests/vm/check --jobs $(JOBS)
+
+kernel-cost: ## what the series costs a kernel, in instructions
+	@cd $(ROOT) && tools/deps vm
+	@cd $(ROOT) && tests/vm/cost --jobs $(JOBS)
 
 watch: ## what a NIC sees of a kernel under load, live, in a guest of QEMU
 	@cd $(ROOT) && tools/deps vm

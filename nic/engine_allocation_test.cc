@@ -14,8 +14,10 @@
 
 #include "gtest/gtest.h"
 #include "nic/engine.h"
+#include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 #include "nic/testing/memory_wire.h"
+#include "nic/testing/node.h"
 
 namespace {
 
@@ -39,9 +41,9 @@ __attribute__((noinline)) void operator delete(void* memory,
 namespace lauberhorn::nic {
 namespace {
 
+using testing::Connect;
 using testing::HostChannel;
-using testing::RecordingWaker;
-using testing::RegionMemory;
+using testing::OpenServer;
 using testing::TakenMessage;
 using testing::TestAddress;
 
@@ -117,49 +119,18 @@ RegionOptions SmallRegion() {
   return options;
 }
 
-EngineOptions WithSecret(std::uint8_t secret) {
-  EngineOptions options;
-  options.secret.fill(secret);
-  options.calls = 3;
-  return options;
-}
+struct ServingNode : testing::Node {
+  ServingNode(std::uint8_t secret, WireFactory& wires)
+      : Node(SmallRegion(), ThreeCalls(), secret, wires) {}
 
-// A process and its NIC.
-struct Node {
-  Node(std::uint8_t secret, WireFactory& wires)
-      : memory(SmallRegion()),
-        region(SmallRegion(), memory.bytes()),
-        engine(WithSecret(secret), region, wires, waker),
-        serve(region.base(), 0, Which::kServe),
-        call(region.base(), 0, Which::kCall) {}
-
-  std::uint64_t Control(Nanos now, lh_command command,
-                        const std::string& payload) {
-    lh_message header = {};
-    header.kind = LH_KIND_CONTROL;
-    header.code = command;
-    EXPECT_TRUE(call.Put(header, payload));
-    TakenMessage result = {};
-    for (int turn = 0; turn < 3 && !call.Take(&result); ++turn) {
-      engine.Poll(now);
-    }
-    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
-    EXPECT_EQ(result.header.code, 0u) << result.payload;
-    return result.header.data;
+  static EngineOptions ThreeCalls() {
+    EngineOptions options;
+    options.calls = 3;
+    return options;
   }
 
-  RegionMemory memory;
-  Region region;
-  RecordingWaker waker;
-  Engine engine;
-  HostChannel serve;
-  HostChannel call;
+  HostChannel serve{region.base(), 0, Which::kServe};
 };
-
-template <typename Command>
-std::string Payload(const Command& command) {
-  return {reinterpret_cast<const char*>(&command), sizeof(command)};
-}
 
 TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
   constexpr std::uint64_t kMethod = 7;
@@ -171,22 +142,16 @@ TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
                            client_address);
   PipeFactory client_wires(*to_client, *to_server, client_address,
                            server_address);
-  Node server(1, server_wires);
-  Node client(2, client_wires);
+  ServingNode server(1, server_wires);
+  ServingNode client(2, client_wires);
 
   Nanos now = kSecond;
   const std::uint64_t before_control = allocations;
   lh_command_method method = {};
-  method.server = server.Control(now, LH_COMMAND_SERVER_OPEN, "");
   method.method = kMethod;
-  server.Control(now, LH_COMMAND_METHOD_ADD, Payload(method));
-  lh_command_listen listen = {};
-  listen.server = method.server;
-  server.Control(now, LH_COMMAND_LISTEN, Payload(listen));
-  listen.server = 0;
-  listen.address = server_address.raw();
+  OpenServer(server.Commands(now), method, "", lh_address());
   const std::uint64_t peer =
-      client.Control(now, LH_COMMAND_CONNECT, Payload(listen));
+      Connect(client.Commands(now), server_address.raw());
 
   // Control commands may allocate, and the test would see it.
   EXPECT_GT(allocations, before_control);
@@ -232,7 +197,7 @@ TEST(EngineAllocationTest, AnswersThatFindNoRoomAllocateNothing) {
   const auto in = std::make_unique<Pipe>();
   const auto out = std::make_unique<Pipe>();
   PipeFactory wires(*in, *out, TestAddress(2, 1000), TestAddress(1, 50051));
-  Node node(1, wires);
+  ServingNode node(1, wires);
   // More than the lane has slots and the engine accepts: three wait, then BUSY.
   const std::uint32_t calls = SmallRegion().slots + 4;
   std::uint64_t in_engine = 0;

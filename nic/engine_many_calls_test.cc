@@ -13,16 +13,20 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "nic/engine.h"
+#include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 #include "nic/testing/memory_wire.h"
+#include "nic/testing/node.h"
 
 namespace lauberhorn::nic {
 namespace {
 
+using testing::Connect;
 using testing::HostChannel;
 using testing::MemoryNetwork;
-using testing::RecordingWaker;
-using testing::RegionMemory;
+using testing::Node;
+using testing::OpenServer;
+using testing::Payload;
 using testing::TakenMessage;
 using testing::TestAddress;
 
@@ -43,52 +47,21 @@ RegionOptions LargeRegion() {
   return options;
 }
 
-template <typename Command>
-std::string Payload(const Command& command) {
-  return {reinterpret_cast<const char*>(&command), sizeof(command)};
-}
+// A process whose second endpoint serves, and gets the answers.
+struct QueueNode : Node {
+  QueueNode(WireFactory& wires, std::uint8_t host)
+      : Node(LargeRegion(), {}, host, wires) {}
 
-EngineOptions WithSecret(std::uint8_t secret) {
-  EngineOptions options;
-  options.secret.fill(secret);
-  return options;
-}
-
-// A process and its NIC.
-struct Node {
-  Node(MemoryNetwork& network, std::uint8_t host)
-      : wires(network.Host(TestAddress(host))),
-        engine(WithSecret(host), region, *wires, waker) {}
-
-  std::uint64_t Control(Nanos now, lh_command command,
-                        const std::string& payload) {
-    lh_message header = {};
-    header.kind = LH_KIND_CONTROL;
-    header.code = command;
-    EXPECT_TRUE(call.Put(header, payload));
-    TakenMessage result = {};
-    for (int turn = 0; turn < 3 && !call.Take(&result); ++turn) {
-      engine.Poll(now);
-    }
-    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
-    EXPECT_EQ(result.header.code, 0u) << result.payload;
-    return result.header.data;
-  }
-
-  RegionMemory memory{LargeRegion()};
-  Region region{LargeRegion(), memory.bytes()};
-  std::unique_ptr<WireFactory> wires;
-  RecordingWaker waker;
-  Engine engine;
   HostChannel serve{region.base(), 1, Which::kServe};
-  HostChannel call{region.base(), 0, Which::kCall};
   HostChannel queue{region.base(), 1, Which::kCall};
 };
 
 TEST(EngineManyCallsTest, AllArriveBeforeTheFirstIsAnswered) {
   MemoryNetwork network(1);
-  Node server(network, 1);
-  Node client(network, 2);
+  const std::unique_ptr<WireFactory> wires[] = {network.Host(TestAddress(1)),
+                                                network.Host(TestAddress(2))};
+  QueueNode server(*wires[0], 1);
+  QueueNode client(*wires[1], 2);
   Nanos now = kSecond;
   const auto step = [&] {
     network.Advance(now);
@@ -102,17 +75,12 @@ TEST(EngineManyCallsTest, AllArriveBeforeTheFirstIsAnswered) {
   limits.queued = LargeRegion().arrived_calls;
   server.Control(now, LH_COMMAND_LIMITS, Payload(limits));
   lh_command_method method = {};
-  method.server = server.Control(now, LH_COMMAND_SERVER_OPEN, "");
   method.method = kMethod;
-  server.Control(now, LH_COMMAND_METHOD_ADD, Payload(method));
-  lh_command_listen listen = {};
-  listen.server = method.server;
-  listen.address = TestAddress(1, kPort).raw();
-  server.Control(now, LH_COMMAND_LISTEN, Payload(listen));
-  listen.server = 0;
+  const Address address = TestAddress(1, kPort);
+  OpenServer(server.Commands(now), method, "", address.raw());
   std::vector<std::uint64_t> peers;
   for (std::uint32_t count = 0; count < kPeers; ++count) {
-    peers.push_back(client.Control(now, LH_COMMAND_CONNECT, Payload(listen)));
+    peers.push_back(Connect(client.Commands(now), address.raw()));
   }
 
   // All from one channel, to be answered on one other.

@@ -14,12 +14,16 @@
 #include <thread>
 #include <tuple>
 
+#include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 
 namespace lauberhorn::nic {
 namespace {
 
+using testing::Connect;
 using testing::HostChannel;
+using testing::OpenServer;
+using testing::Payload;
 using testing::RegionMemory;
 using testing::TakenMessage;
 
@@ -35,11 +39,6 @@ RegionOptions SmallRegion() {
   options.arrived_calls = 64;
   options.own_calls = 64;
   return options;
-}
-
-template <typename Command>
-std::string Payload(const Command& command) {
-  return {reinterpret_cast<const char*>(&command), sizeof(command)};
 }
 
 // A process and its NIC.
@@ -85,6 +84,13 @@ struct Node {
     return result.header.data;
   }
 
+  // The same, as nic/testing/commands.h wants it.
+  auto Commands() {
+    return [this](lh_command command, const std::string& payload) {
+      return Control(command, payload);
+    };
+  }
+
   RegionMemory memory;
   Region region;
   HostChannel serve;
@@ -116,17 +122,10 @@ TEST_P(EngineThreadTest, CarriesCalls) {
   Node client(options);
 
   lh_command_method method = {};
-  method.server = server.Control(LH_COMMAND_SERVER_OPEN, "");
   method.method = kMethod;
-  server.Control(LH_COMMAND_METHOD_ADD, Payload(method));
-  lh_command_listen listen = {};
-  listen.server = method.server;
-  listen.address = kLoopback;
-  const std::uint64_t port = server.Control(LH_COMMAND_LISTEN, Payload(listen));
-  listen.server = 0;
-  listen.address.port = static_cast<__u16>(port);
-  const std::uint64_t peer =
-      client.Control(LH_COMMAND_CONNECT, Payload(listen));
+  lh_address address = kLoopback;
+  address.port = OpenServer(server.Commands(), method, "", address).port;
+  const std::uint64_t peer = Connect(client.Commands(), address);
 
   lh_message empty = {};
   empty.kind = LH_KIND_EMPTY;

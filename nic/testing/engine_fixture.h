@@ -10,12 +10,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "abi/host/control.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 #include "nic/testing/simulated_host.h"
 #include "nic/testing/simulation.h"
@@ -44,23 +46,15 @@ class EngineTest : public ::testing::Test {
 
   EngineTest() {
     server_->Start(now());
-    server_handle_ = Control(*server_, LH_COMMAND_SERVER_OPEN, "").data;
     lh_command_method method = {};
-    method.server = server_handle_;
     method.method = kMethod;
     method.code = kCode;
     method.data = kData;
     method.index = kIndex;
-    method.name_length = static_cast<std::uint16_t>(kMethodName.size());
-    EXPECT_EQ(Control(*server_, LH_COMMAND_METHOD_ADD,
-                      absl::StrCat(Payload(method), kMethodName))
-                  .code,
-              0u);
-    lh_command_listen listen = {};
-    listen.server = server_handle_;
-    listen.address = server_->address(kPort).raw();
-    EXPECT_EQ(Control(*server_, LH_COMMAND_LISTEN, Payload(listen)).data,
-              kPort);
+    const OpenedServer opened = OpenServer(
+        Commands(*server_), method, kMethodName, server_->address(kPort).raw());
+    server_handle_ = opened.handle;
+    EXPECT_EQ(opened.port, kPort);
     StartClient();
   }
 
@@ -89,11 +83,20 @@ class EngineTest : public ::testing::Test {
     return result;
   }
 
+  // The same for commands that must succeed, as nic/testing/commands.h wants
+  // it.
+  std::function<std::uint64_t(lh_command, absl::string_view)> Commands(
+      SimulatedHost& host) {
+    return [this, &host](lh_command command, absl::string_view payload) {
+      const lh_message result = Control(host, command, payload);
+      EXPECT_EQ(result.code, 0u);
+      return result.data;
+    };
+  }
+
   // A peer of this host: the server.
   std::uint64_t Connect(SimulatedHost& host) {
-    lh_command_listen connect = {};
-    connect.address = server_->address(kPort).raw();
-    return Control(host, LH_COMMAND_CONNECT, Payload(connect)).data;
+    return testing::Connect(Commands(host), server_->address(kPort).raw());
   }
 
   // The status of the client's command that names a method.

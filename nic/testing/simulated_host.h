@@ -25,6 +25,7 @@
 #include "absl/strings/string_view.h"
 #include "nic/engine.h"
 #include "nic/region.h"
+#include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 #include "nic/testing/memory_wire.h"
 #include "nic/testing/random.h"
@@ -55,12 +56,6 @@ struct HostOptions {
   std::uint32_t calls = ~std::uint32_t{0};
   Nanos engine_lag = 0;  // the engine's turns come up to so much too late
 };
-
-// The bytes of a command's struct.
-template <typename Command>
-std::string Payload(const Command& command) {
-  return {reinterpret_cast<const char*>(&command), sizeof(command)};
-}
 
 class SimulatedHost final : private Waker {
  public:

@@ -137,16 +137,14 @@ void SimulatedProcess::SetThreadLimit(std::uint32_t threads) {
 
 void SimulatedProcess::OpenServer() {
   simulation_.Trace("process ", index_, " opens its server");
-  server_ = Control(LH_COMMAND_SERVER_OPEN, "").data;
   lh_command_method method = {};
-  method.server = server_;
   method.method = kMethod;
-  method.name_length = static_cast<std::uint16_t>(kMethodName.size());
-  Control(LH_COMMAND_METHOD_ADD, absl::StrCat(Payload(method), kMethodName));
-  lh_command_listen listen = {};
-  listen.server = server_;
-  listen.address = host_.address(kPort).raw();
-  Control(LH_COMMAND_LISTEN, Payload(listen));
+  const auto control = [this](lh_command command, absl::string_view payload) {
+    return Control(command, payload).data;
+  };
+  server_ = testing::OpenServer(control, method, kMethodName,
+                                host_.address(kPort).raw())
+                .handle;
   serving_ = true;
 }
 

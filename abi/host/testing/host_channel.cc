@@ -48,8 +48,9 @@ bool HostChannel::Put(lh_message header, std::string_view payload,
   if (!length_as_given) {
     header.length = static_cast<std::uint32_t>(payload.size());
   }
-  header.word = line->header.word;
-  line->header = header;
+  // All but the word, which the NIC looks at meanwhile.
+  std::memcpy(&line->header.call, &header.call,
+              sizeof(header) - offsetof(lh_message, call));
   const std::size_t in_line =
       std::min<std::size_t>(payload.size(), LH_INLINE_SIZE);
   if (in_line > 0) std::memcpy(line->payload, payload.data(), in_line);

@@ -117,8 +117,9 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
 }
 
 void Region::Ready() {
-  info_->device_epoch = info_->device_epoch + 1;
-  process_->epoch = info_->device_epoch;
+  const __u64 epoch = info_->device_epoch + 1;
+  process_->epoch = epoch;
+  lh_store_release(&info_->device_epoch, epoch);
   lh_store_release(&info_->status, LH_STATUS_READY);
 }
 

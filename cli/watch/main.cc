@@ -41,6 +41,12 @@ struct Options {
   bool plain = false;
 };
 
+// The first one, if the system does not say.
+unsigned ThisCpu() {
+  const int cpu = sched_getcpu();
+  return cpu < 0 ? 0 : static_cast<unsigned>(cpu);
+}
+
 absl::Status StayOn(unsigned cpu) {
   cpu_set_t only;
   CPU_ZERO(&only);
@@ -51,9 +57,7 @@ absl::Status StayOn(unsigned cpu) {
 }
 
 absl::Status Watch(const Options& options) {
-  const int here = sched_getcpu();
-  absl::Status stays =
-      StayOn(options.cpu.value_or(here < 0 ? 0 : static_cast<unsigned>(here)));
+  absl::Status stays = StayOn(options.cpu.value_or(ThisCpu()));
   if (!stays.ok()) return stays;
   const absl::StatusOr<StateMemory> memory = StateMemory::Open(options.device);
   if (!memory.ok()) return memory.status();
@@ -69,8 +73,7 @@ absl::Status Watch(const Options& options) {
   absl::Time shows = due + absl::Seconds(options.interval);
   Tally tally(*memory, due);
   for (unsigned shown = 0;;) {
-    const int own = sched_getcpu();
-    tally.Look(own < 0 ? 0 : static_cast<unsigned>(own));
+    tally.Look(ThisCpu());
     const absl::Time now = absl::Now();
     if (now >= shows) {
       const Table table = TableOf(tally.Summarise(now));

@@ -66,14 +66,14 @@ std::string Percent(double share) {
   return absl::StrFormat("%5.1f%%", share * 100);
 }
 
-Row Text(std::string text) {
+// A row without a strip.
+Row Plain(Row::Kind kind, std::string text) {
   const std::size_t size = text.size();
-  return {Row::Kind::kText, std::move(text), size};
+  return {kind, std::move(text), size};
 }
-
+Row Text(std::string text) { return Plain(Row::Kind::kText, std::move(text)); }
 Row Heading(std::string text) {
-  const std::size_t size = text.size();
-  return {Row::Kind::kHeading, std::move(text), size};
+  return Plain(Row::Kind::kHeading, std::move(text));
 }
 
 Row CpuRow(unsigned number, const Summary::Cpu& cpu) {
@@ -116,11 +116,11 @@ Row EndpointRow(const Summary::Endpoint& endpoint) {
 
 Table TableOf(const Summary& summary) {
   std::vector<Row> rows;
-  std::string title = absl::StrFormat(
-      "lauberhorn-watch: %d looks in %.1f s, %d endpoints", summary.looks,
-      absl::ToDoubleSeconds(summary.time), summary.endpoints.size());
-  const std::size_t size = title.size();
-  rows.push_back({Row::Kind::kTitle, std::move(title), size});
+  rows.push_back(Plain(
+      Row::Kind::kTitle,
+      absl::StrFormat("lauberhorn-watch: %d looks in %.1f s, %d endpoints",
+                      summary.looks, absl::ToDoubleSeconds(summary.time),
+                      summary.endpoints.size())));
   rows.push_back(Text(""));
   rows.push_back(Heading(kCpuHeading));
   for (unsigned cpu = 0; cpu < summary.cpus.size(); ++cpu) {

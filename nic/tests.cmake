@@ -13,6 +13,7 @@ lauberhorn_library(
   SRCS
   testing/call_oracle.cc
   testing/host_side.cc
+  testing/kernel_side.cc
   testing/memory_wire.cc
   testing/simulated_caller.cc
   testing/simulated_host.cc
@@ -39,6 +40,7 @@ foreach(
         client_names
         client_opening
         client_session
+        cpu_line
         dispatch_policy
         dispatcher
         dispatcher_ends
@@ -52,6 +54,7 @@ foreach(
         engine_storm
         engine_many_calls
         engine_thread
+        kernel_region
         keyed_hash
         method_counters
         method_names

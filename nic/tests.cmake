@@ -41,6 +41,7 @@ foreach(
         client_opening
         client_session
         cpu_line
+        cpu_shares
         dispatch_policy
         dispatcher
         dispatcher_ends

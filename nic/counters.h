@@ -77,6 +77,12 @@ namespace lauberhorn::nic {
   X(probes, "questions whether a call still runs")                             \
   X(controls, "control commands")                                              \
   X(wakes, "threads woken")                                                    \
+  X(runs, "times that the kernel was asked to wake a thread")                  \
+  X(preempts, "times that it was asked to take a CPU from another, too")       \
+  X(runs_early, "of these, for a thread that did not sleep: remembered")       \
+  X(runs_refused, "of these, that woke nobody: dead, or not on that CPU")      \
+  X(runs_stale, "of these, for an endpoint that had another owner by then")    \
+  X(interrupts, "CPUs interrupted, as they did not look at their channels")    \
   X(sleeps, "times the engine went to sleep")
 
 // A counter with one writer: an increment is no read-modify-write.

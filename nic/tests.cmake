@@ -61,6 +61,7 @@ foreach(
         method_names
         origins
         packet
+        processors
         region
         replay
         report_path

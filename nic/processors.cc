@@ -1,0 +1,368 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/processors.h"
+
+#include <algorithm>
+
+#include "abi/host/types.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+// Of so many endpoints each look reads the word, to find dead threads.
+constexpr std::uint32_t kWordsPerLook = 4;
+
+// So long a CPU is taken to be on its way to a RUN, and not asked again if it
+// refused one.
+constexpr Nanos kPromise = kMillisecond;
+
+// How soon to try again to wake a thread.
+constexpr Nanos kRetry = 20 * kMicrosecond;
+
+// A thread that waits so long, for a process without work, is in the way.
+constexpr Nanos kWaitsInVain = 3 * kMicrosecond;
+
+}  // namespace
+
+Processors::Processors(KernelRegion& region, std::uint32_t processes,
+                       std::uint64_t epoch, Interrupter& interrupter)
+    : region_(region),
+      interrupter_(interrupter),
+      epoch_(epoch),
+      shares_(processes),
+      endpoints_(region.options().endpoints),
+      owners_(processes) {
+  for (std::uint32_t cpu = 0; cpu < region.options().cpus; ++cpu) {
+    cpus_.push_back(
+        {.line = CpuLine(region.cpu(cpu)->state),
+         .channel = KernelChannel(region.OutLane(cpu), region.InLane(cpu))});
+    cpus_.back().commands.reserve(region.options().slots);
+  }
+  wanted_.reserve(endpoints_.size());
+  holders_.resize(cpus_.size());
+}
+
+void Processors::Attach(std::uint32_t process, Process& listener,
+                        std::uint32_t first, std::uint32_t count,
+                        std::uint32_t weight, Counters& counters) {
+  owners_[process] = {.listener = &listener,
+                      .counters = &counters,
+                      .first = first,
+                      .count = count};
+  for (std::uint32_t at = first; at < first + count; ++at) {
+    const std::uint32_t on_cpus = endpoints_[at].on_cpus;
+    const std::uint32_t asked = endpoints_[at].asked;
+    const bool wanted = endpoints_[at].wanted;
+    endpoints_[at] = {
+        .owner = process, .on_cpus = on_cpus, .asked = asked, .wanted = wanted};
+  }
+  shares_.Begin(process, weight);
+}
+
+void Processors::Detach(std::uint32_t process) {
+  const Owner& owner = owners_[process];
+  for (std::uint32_t at = owner.first; at < owner.first + owner.count; ++at) {
+    endpoints_[at].owner = kNone;
+  }
+  shares_.End(process);
+  owners_[process] = {};
+}
+
+// Looking.
+
+bool Processors::HasNews() const {
+  return std::any_of(cpus_.begin(), cpus_.end(),
+                     [](const Cpu& cpu) { return cpu.line.HasNews(); });
+}
+
+bool Processors::Look(Nanos now) {
+  bool news = false;
+  for (std::uint32_t cpu = 0; cpu < cpus_.size(); ++cpu) {
+    ChargeTo(cpus_[cpu], now);
+    if (!cpus_[cpu].line.HasNews()) continue;
+    news = true;
+    LookAt(cpu, now);
+  }
+  // After the lines: a thread that answered this RUN, and left, was seen.
+  for (std::uint32_t cpu = 0; outstanding_ > 0 && cpu < cpus_.size(); ++cpu) {
+    news = TakeAnswers(cpu, now) || news;
+  }
+  ++looks_;
+  FindDead(now);
+  return news;
+}
+
+std::uint32_t Processors::EndpointOf(std::uint32_t plus_one) const {
+  const bool known = plus_one > 0 && plus_one <= endpoints_.size() &&
+                     endpoints_[plus_one - 1].owner != kNone;
+  return known ? plus_one - 1 : kNone;
+}
+
+void Processors::LookAt(std::uint32_t number, Nanos now) {
+  Cpu& cpu = cpus_[number];
+  const bool told = cpu.line.Look();
+  const CpuWord& word = cpu.line.word();
+  const std::uint32_t came =
+      word.mode == LH_CPU_BOUND ? EndpointOf(word.endpoint) : kNone;
+  if (cpu.seen != kNone) --endpoints_[cpu.seen].on_cpus;
+  if (came != kNone) {
+    ++endpoints_[came].on_cpus;
+    endpoints_[came].last_cpu = number;
+  }
+  cpu.seen = came;
+  cpu.promised = 0;
+  if (told) {
+    for (const std::uint32_t plus_one : cpu.line.left()) {
+      const std::uint32_t left = EndpointOf(plus_one);
+      if (left != kNone) OnLeft(left, now);
+    }
+  } else {
+    // Not only those that were seen here: who came and left within the gap
+    // never was.
+    for (std::uint32_t at = 0; at < endpoints_.size(); ++at) {
+      if (endpoints_[at].owner != kNone) OnLeft(at, now);
+    }
+  }
+  if (came == kNone) return;
+  Endpoint& endpoint = endpoints_[came];
+  endpoint.slept = kAwake;
+  endpoint.refused_until = 0;
+  owners_[endpoint.owner].listener->OnCame(came, now);
+}
+
+void Processors::OnLeft(std::uint32_t endpoint, Nanos now) {
+  Endpoint& entry = endpoints_[endpoint];
+  entry.slept = kAwake;
+  owners_[entry.owner].listener->OnLeft(endpoint, now);
+}
+
+void Processors::ChargeTo(Cpu& cpu, Nanos now) {
+  if (cpu.seen != kNone && endpoints_[cpu.seen].waits_since == kNever &&
+      endpoints_[cpu.seen].owner != kNone) {
+    shares_.Charge(endpoints_[cpu.seen].owner, now - cpu.charged);
+  }
+  cpu.charged = now;
+}
+
+std::uint32_t Processors::StateOf(std::uint32_t endpoint) const {
+  constexpr std::uint32_t kGeneration =
+      (1u << LH_ENDPOINT_WORD_GENERATION_BITS) - 1;
+  const EndpointWord word = WordOf(endpoint);
+  return word.generation == (endpoints_[endpoint].generation & kGeneration)
+             ? word.state
+             : static_cast<std::uint32_t>(LH_ENDPOINT_UNBOUND);
+}
+
+// A few at each look: a death may be published after the line that says that
+// the thread left.
+void Processors::FindDead(Nanos now) {
+  for (std::uint32_t count = 0; count < kWordsPerLook; ++count) {
+    if (++next_word_ >= endpoints_.size()) next_word_ = 0;
+    Endpoint& entry = endpoints_[next_word_];
+    if (entry.owner == kNone || entry.on_cpus > 0 || !IsDead(next_word_)) {
+      continue;
+    }
+    const std::uint32_t thread = WordOf(next_word_).thread;
+    if (entry.buried == thread) continue;
+    entry.buried = thread;
+    OnLeft(next_word_, now);
+  }
+}
+
+// Asking.
+
+bool Processors::MayRun(std::uint32_t endpoint, bool parked) {
+  Endpoint& entry = endpoints_[endpoint];
+  if (entry.asked != kNone) return false;
+  if (!parked && StateOf(endpoint) != LH_ENDPOINT_PARKED) {
+    entry.slept = kAwake;
+    return false;
+  }
+  // It slept before the last look, and nothing was seen of it since.
+  if (entry.slept < looks_) return true;
+  entry.slept = HasNews() ? looks_ : looks_ - 1;
+  return entry.slept < looks_;
+}
+
+bool Processors::MayAsk(std::uint32_t endpoint, std::uint32_t number,
+                        Nanos now) const {
+  const Cpu& cpu = cpus_[number];
+  const Endpoint& entry = endpoints_[endpoint];
+  if (cpu.line.word().mode == LH_CPU_OFFLINE ||
+      cpu.commands.size() == region_.options().slots ||
+      !cpu.channel.HasRoom() ||
+      (now < entry.refused_until && (entry.refused >> number % 64 & 1) != 0)) {
+    return false;
+  }
+  const std::uint32_t mask = WordOf(endpoint).mask;
+  constexpr std::uint32_t kMaskBits = sizeof(lh_cpu_mask::bits) * 8;
+  if (mask == 0 || mask > region_.options().masks || number >= kMaskBits) {
+    return true;
+  }
+  const __u64* const bits = region_.mask(mask - 1)->bits;
+  return (__atomic_load_n(&bits[number / 64], __ATOMIC_ACQUIRE) >> number % 64 &
+          1) != 0;
+}
+
+std::uint32_t Processors::FreeCpu(std::uint32_t endpoint, Nanos now) const {
+  std::uint32_t best = kNone;
+  std::uint32_t best_cost = ~0u;
+  for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
+    const Cpu& cpu = cpus_[number];
+    if (now < cpu.promised) continue;
+    const CpuWord& word = cpu.line.word();
+    // One that waits there needs no interrupt; one that a thread waits on has
+    // to change hands.
+    std::uint32_t cost;
+    if (word.mode == LH_CPU_IDLE_WAIT) {
+      cost = 0;
+    } else if (word.mode == LH_CPU_IDLE) {
+      cost = 2;
+    } else if (cpu.seen != kNone && !SameOwner(cpu.seen, endpoint) &&
+               endpoints_[cpu.seen].waits_since != kNever &&
+               endpoints_[cpu.seen].waits_since + kWaitsInVain <= now) {
+      cost = 4;
+    } else {
+      continue;
+    }
+    if ((word.flags & LH_CPU_FLAG_FORCED_IDLE) != 0) continue;
+    if (endpoints_[endpoint].last_cpu != number) ++cost;
+    if (cost >= best_cost || !MayAsk(endpoint, number, now)) continue;
+    best = number;
+    best_cost = cost;
+  }
+  return best;
+}
+
+std::uint32_t Processors::CpuToTake(std::uint32_t endpoint, Nanos now) {
+  std::uint32_t other = kNone;
+  for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
+    const Cpu& cpu = cpus_[number];
+    const CpuWord& word = cpu.line.word();
+    holders_[number] = kNone;
+    if (word.scheduling_class != LH_CPU_CLASS_FAIR || now < cpu.promised ||
+        !MayAsk(endpoint, number, now)) {
+      continue;
+    }
+    if (cpu.seen != kNone) {
+      holders_[number] = endpoints_[cpu.seen].owner;
+    } else if (other == kNone || word.nr < cpus_[other].line.word().nr) {
+      other = number;
+    }
+  }
+  const std::uint32_t taken =
+      shares_.FurthestAhead(holders_, endpoints_[endpoint].owner);
+  return taken != CpuShares::kNone ? taken : other;
+}
+
+std::uint32_t Processors::AnyCpu(std::uint32_t endpoint, Nanos now) const {
+  const std::uint32_t free = FreeCpu(endpoint, now);
+  if (free != kNone) return free;
+  const std::uint32_t last = endpoints_[endpoint].last_cpu;
+  if (last != kNone && MayAsk(endpoint, last, now)) return last;
+  for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
+    if (MayAsk(endpoint, number, now)) return number;
+  }
+  return kNone;
+}
+
+void Processors::Ask(std::uint8_t kind, std::uint32_t endpoint,
+                     std::uint32_t number, Nanos now) {
+  Cpu& cpu = cpus_[number];
+  Endpoint& entry = endpoints_[endpoint];
+  Counters& counters = *owners_[entry.owner].counters;
+  ++command_;
+  if (!cpu.channel.Put({.kind = kind,
+                        .number = command_,
+                        .epoch = epoch_,
+                        .endpoint = lh_handle(endpoint, entry.generation),
+                        .cpu = number})) {
+    // There was room; a kernel that takes it away is as one that says nothing.
+    return;
+  }
+  cpu.commands.push_back({.number = command_, .endpoint = endpoint});
+  ++outstanding_;
+  entry.asked = number;
+  cpu.promised = now + kPromise;
+  answers_until_ = now + kPromise;
+  (kind == LH_KIND_PREEMPT ? counters.preempts : counters.runs).Add();
+  // Rule 5: a CPU that leaves its wait says so, passes a fence, and looks.
+  lh_heavy_fence(0);
+  if (cpu.line.ReadWord().mode == LH_CPU_IDLE_WAIT) return;
+  counters.interrupts.Add();
+  interrupter_.Interrupt(number);
+}
+
+void Processors::Wake(std::uint32_t endpoint) {
+  if (endpoints_[endpoint].wanted) return;
+  endpoints_[endpoint].wanted = true;
+  wanted_.push_back(endpoint);
+}
+
+void Processors::Flush(Nanos now) {
+  std::size_t kept = 0;
+  for (const std::uint32_t endpoint : wanted_) {
+    Endpoint& entry = endpoints_[endpoint];
+    const std::uint32_t cpu = entry.owner == kNone || entry.asked != kNone
+                                  ? kNone
+                                  : AnyCpu(endpoint, now);
+    if (entry.owner != kNone && cpu == kNone) {
+      wanted_[kept++] = endpoint;
+      continue;
+    }
+    entry.wanted = false;
+    if (cpu == kNone) continue;
+    entry.waking = true;
+    Ask(LH_KIND_RUN, endpoint, cpu, now);
+  }
+  wanted_.resize(kept);
+}
+
+Nanos Processors::Next(Nanos now) const {
+  if (outstanding_ > 0 && now < answers_until_) return now;
+  return wanted_.empty() ? kNever : now + kRetry;
+}
+
+// Answers.
+
+bool Processors::TakeAnswers(std::uint32_t number, Nanos now) {
+  Cpu& cpu = cpus_[number];
+  bool any = false;
+  KernelAnswer answer;
+  while (!cpu.commands.empty() && cpu.channel.Collect(&answer)) {
+    any = true;
+    const auto command = std::find_if(
+        cpu.commands.begin(), cpu.commands.end(),
+        [&](const Command& one) { return one.number == answer.number; });
+    if (command == cpu.commands.end()) continue;
+    const std::uint32_t endpoint = command->endpoint;
+    *command = cpu.commands.back();
+    cpu.commands.pop_back();
+    --outstanding_;
+    OnAnswer(endpoint, number, answer.code, now);
+  }
+  return any;
+}
+
+void Processors::OnAnswer(std::uint32_t endpoint, std::uint32_t cpu,
+                          std::uint64_t code, Nanos now) {
+  Endpoint& entry = endpoints_[endpoint];
+  const bool waking = entry.waking;
+  entry.asked = kNone;
+  entry.waking = false;
+  if (entry.owner == kNone) return;
+  Counters& counters = *owners_[entry.owner].counters;
+  if (code == LH_ANSWER_DONE) return;
+  if (code == LH_ANSWER_EARLY) return counters.runs_early.Add();
+  cpus_[cpu].promised = 0;
+  (code == LH_ANSWER_STALE ? counters.runs_stale : counters.runs_refused).Add();
+  if (code == LH_ANSWER_NOT_ALLOWED || code == LH_ANSWER_OFFLINE) {
+    if (entry.refused_until <= now) entry.refused = 0;
+    entry.refused |= std::uint64_t{1} << cpu % 64;
+    entry.refused_until = now + kPromise;
+    if (waking) Wake(endpoint);
+  }
+  owners_[entry.owner].listener->OnRefused(endpoint, now);
+}
+
+}  // namespace lauberhorn::nic

@@ -36,4 +36,23 @@ struct lauberhorn_probe_bind {
 /* Ends that. */
 #define LAUBERHORN_PROBE_UNBIND _IO(0xcc, 1)
 
+struct lauberhorn_probe_park {
+	__u64 word; /* its address */
+	__u64 parked; /* what is there */
+};
+
+/* Parks the calling thread: lauberhorn_park(). */
+#define LAUBERHORN_PROBE_PARK _IOW(0xcc, 2, struct lauberhorn_probe_park)
+
+struct lauberhorn_probe_run {
+	__u32 endpoint;
+	__u32 generation;
+	__s32 cpu; /* that is named, or -1 */
+	__u32 answer; /* enum lh_kernel_answer */
+	__u32 mask; /* where the thread may run, if it is NOT_ALLOWED */
+};
+
+/* As the network interface does: lauberhorn_run(). */
+#define LAUBERHORN_PROBE_RUN _IOWR(0xcc, 3, struct lauberhorn_probe_run)
+
 #endif /* _LAUBERHORN_PROBE_H */

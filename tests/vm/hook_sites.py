@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hooks of the kernel series, as they are in a built kernel.
 
-A *site* is a place where the series' static key is looked at: a no-op that becomes a
-jump while a device is registered. What it jumps to, its *block*, first tests a pointer
-(has this CPU a line, is this thread bound) and then calls a function of the series.
+A *site* is a place where a static key of the series is looked at: a no-op that becomes
+a jump while a device is registered, or one that needs kicks. What it jumps to, its
+*block*, mostly tests a pointer first (has this CPU a line, is this thread bound) and then
+calls a function of the series.
 """
 
 import bisect
@@ -13,9 +14,14 @@ import struct
 import subprocess
 from dataclasses import dataclass
 
-KEY = "lauberhorn_publishing"
+# What each key is for.
+KEYS = {"lauberhorn_publishing": "word", "lauberhorn_kicking": "kick"}
+# Here the key says that a CPU has become idle.
+IDLE = "do_idle"
 # What hooks call, and what that calls.
 FUNCTION = re.compile(r"(__lauberhorn_|lh_)[\w.]+")
+# And what that asks what time it is.
+CLOCK = re.compile(r"(local|sched)_clock(_\w+)?")
 BEGINS = {"wake": "try_to_wake_up", "switch": "__schedule"}
 
 INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\t(\S+)(?: +(.*?))?\s*$", re.M)
@@ -59,6 +65,12 @@ class Site:
     address: int
     function: str
     block: tuple  # of Instruction, up to its last jump
+    key: str = "word"  # of KEYS
+
+    @property
+    def purpose(self):
+        """What the hook is for: word, kick or idle."""
+        return "idle" if self.function == IDLE else self.key
 
     @property
     def tests(self):
@@ -141,20 +153,21 @@ class Kernel:
             f"--start-address={start:#x}", f"--stop-address={end:#x}", self.image))
 
     def sites(self):
-        if KEY not in self.symbols:
-            return []
+        keys = {self.symbols[name][0]: what for name, what in KEYS.items()
+                if name in self.symbols}
         start, end = (self.symbols[f"__{which}___jump_table"][0]
                       for which in ("start", "stop"))
         return [Site(code, self.function_at(code), make_block(
-                    self.disassemble(target, target + BLOCK_BYTES)))
+                    self.disassemble(target, target + BLOCK_BYTES)), keys[key])
                 for code, target, key in jump_entries(
                     self.bytes_at(start, end), start)
-                if key == self.symbols[KEY][0]]
+                if key in keys]
 
     def functions(self):
-        """(first address, size) of each function of the series."""
+        """(first address, size) of each function that is counted in a hook."""
         return [self.symbols[name] for name in self.names
-                if FUNCTION.fullmatch(name) and self.symbols[name][1]]
+                if (FUNCTION.fullmatch(name) or CLOCK.fullmatch(name)) and
+                self.symbols[name][1]]
 
     def begins(self):
         """What a wake-up and a switch begin with."""

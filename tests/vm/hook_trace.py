@@ -29,8 +29,9 @@ RING = range(16, 48)
 
 # Kinds of what a hook does: nothing; look at a pointer that is NULL; look at the word
 # as well; store another word of the endpoint, of the CPU, or of a CPU that a bound
-# thread leaves.
-ORDER = ("off", "tested", "unchanged", "endpoint", "changed", "left")
+# thread leaves. And apart from words: what it does about a CPU that has become idle, or
+# about an interrupt.
+ORDER = ("off", "tested", "unchanged", "endpoint", "changed", "left", "idle", "kick")
 
 
 def ranges(kernel, sites):
@@ -56,6 +57,8 @@ class Run:
     def kind(self):
         if not self.called:
             return "tested" if self.instructions else "off"
+        if self.site.purpose != "word":
+            return self.site.purpose
         if not self.stores:
             return "unchanged"
         if any(offset in RING for offset in self.line_stores()):
@@ -162,11 +165,13 @@ class Trace:
     def usual_pass(self, kind, worst):
         """The most frequent (hooks, instructions) of wake-ups or switches with a
         hook of the kind `worst` (off, tested or unchanged), and none that does more.
-        One hook alone is that of a switch from a thread that does not sleep."""
+        One hook of a word alone is that of a switch from a thread that does not
+        sleep."""
         counter = Counter()
         for each in self.passes:
             kinds = [ORDER.index(run.kind) for run in each.runs]
-            if (each.kind == kind and len(kinds) > 1 and
+            words = sum(run.site.purpose == "word" for run in each.runs)
+            if (each.kind == kind and words > 1 and
                     max(kinds) == ORDER.index(worst)):
                 counter[len(kinds), each.instructions] += 1
         return counter.most_common(1)[0][0] if counter else (0, 0)

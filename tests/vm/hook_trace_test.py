@@ -71,6 +71,18 @@ class SitesTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             hook_sites.make_block(block()[:4])
 
+    def test_a_hook_is_for_what_its_key_says_or_for_idle_cpus(self):
+        for function, key, purpose in (("__schedule", "word", "word"),
+                                       ("__schedule", "kick", "kick"),
+                                       ("do_idle", "word", "idle")):
+            self.assertEqual(
+                hook_sites.Site(SITE, function, block(), key).purpose, purpose)
+
+    def test_what_hooks_call_has_names(self):
+        for name in ("local_clock", "sched_clock", "sched_clock_noinstr"):
+            self.assertTrue(hook_sites.CLOCK.fullmatch(name))
+        self.assertFalse(hook_sites.CLOCK.fullmatch("sched_clock.cold"))
+
     def test_sections_are_those_with_contents_in_memory(self):
         self.assertEqual(hook_sites.loaded_sections(SECTIONS), [
             hook_sites.Section(".text", 0xffffffff81000000, 0x200000, 0x800000),
@@ -98,8 +110,8 @@ def stored(*addresses, cpu=1, name=hook_trace.DEVICE):
 
 class TraceTest(unittest.TestCase):
 
-    def read(self, *parts, last=("jmp", "__schedule+0x1b8")):
-        site = hook_sites.Site(SITE, "__schedule", block(*last))
+    def read(self, *parts, last=("jmp", "__schedule+0x1b8"), key="word"):
+        site = hook_sites.Site(SITE, "__schedule", block(*last), key)
         return hook_trace.Trace([site], {WAKE: "wake", SWITCH: "switch"}).read(
             [line for part in parts for line in part])
 
@@ -143,6 +155,18 @@ class TraceTest(unittest.TestCase):
             run = hook_trace.Run(None, stores=[
                 LINE_OF_1 % hook_trace.REGISTERS + offset for offset in offsets])
             self.assertEqual(run.in_one_line(), one, offsets)
+
+    def test_a_kick_is_no_change_of_a_word(self):
+        trace = self.read(executed(SITE, TEST, BRANCH, MOVE, CALL, FUNCTION),
+                          stored(LINE_OF_1 + 128), executed(BACK),
+                          executed(SITE), key="kick")
+        self.assertEqual(self.kinds(trace), [("kick", 6), ("off", 0)])
+
+    def test_a_no_op_for_kicks_does_not_make_a_switch_a_sleep(self):
+        pair = self.read(executed(SWITCH, SITE, SITE + 5, SITE))
+        self.assertEqual(pair.usual_pass("switch", "off"), (2, 0))
+        self.assertEqual(self.read(executed(SWITCH, SITE, SITE + 5, SITE), key="kick")
+                         .usual_pass("switch", "off"), (0, 0))
 
     def test_an_instruction_that_is_begun_again_is_one(self):
         trace = self.read(executed(SITE, TEST, BRANCH, MOVE, CALL, FUNCTION, FUNCTION),

@@ -23,6 +23,9 @@
  *   crowd=1           four more threads are runnable here
  *   bind=1            the second thread is bound to an endpoint
  *   realtime=1        the second thread has a real-time policy: it preempts
+ *   kick=1            the device needs kicks, and after each of its wake-ups the
+ *                     second thread is sent an interrupt while it runs
+ *   idle=1            the CPU has a kernel channel, and becomes idle each round
  *   mmio=1            the device's memory is in the registers of QEMU's device
  *                     `edu`, which does not know them, but whose accesses QEMU logs
  */
@@ -66,6 +69,14 @@ static bool realtime;
 module_param(realtime, bool, 0);
 MODULE_PARM_DESC(realtime, "whether the second thread preempts the first");
 
+static bool kick;
+module_param(kick, bool, 0);
+MODULE_PARM_DESC(kick, "whether interrupts are sent to the second thread");
+
+static bool idle;
+module_param(idle, bool, 0);
+MODULE_PARM_DESC(idle, "whether the CPU becomes idle, with a kernel channel");
+
 static bool mmio;
 module_param(mmio, bool, 0);
 MODULE_PARM_DESC(mmio, "whether QEMU sees the stores to the device");
@@ -89,6 +100,15 @@ static void *edu(void)
 	return (void __force *)pci_ioremap_bar(pci, 0);
 }
 
+/* Of a kernel channel in which no command ever comes. */
+static void no_commands(unsigned int cpu, struct lauberhorn_next *next)
+{
+	static const u64 word;
+
+	next->word = &word;
+	next->empty = 0;
+}
+
 static int begin(void)
 {
 	static char memory[3 * PAGE_SIZE] __aligned(PAGE_SIZE);
@@ -101,6 +121,8 @@ static int begin(void)
 	provider.cpus = !strcmp(device, "here") ? CPU + 1 : CPU;
 	provider.endpoint_words = base + ENDPOINT_WORDS;
 	provider.endpoints = 1;
+	provider.needs_kick = kick;
+	provider.commands = idle ? no_commands : NULL;
 	return lauberhorn_register(&provider);
 }
 
@@ -152,6 +174,31 @@ struct player {
 };
 
 static u64 blocked_at;
+/* The second thread waits until it was interrupted. */
+static bool wants_interrupt;
+
+static void interrupt(void *unused)
+{
+	WRITE_ONCE(wants_interrupt, false);
+}
+
+static void wait_for_interrupt(void)
+{
+	WRITE_ONCE(wants_interrupt, true);
+	while (READ_ONCE(wants_interrupt))
+		cpu_relax();
+}
+
+/* On another CPU, as long as the threads play. */
+static int send_interrupts(void *unused)
+{
+	while (!kthread_should_stop()) {
+		if (READ_ONCE(wants_interrupt))
+			smp_call_function_single(CPU, interrupt, NULL, true);
+		cond_resched();
+	}
+	return 0;
+}
 static bool crowd_leaves;
 
 static int play(void *argument)
@@ -166,6 +213,10 @@ static int play(void *argument)
 		blocked_at = rdtsc();
 		schedule();
 		self->switched = min(self->switched, rdtsc() - blocked_at);
+		if (kick && self->bound)
+			wait_for_interrupt();
+		if (idle)
+			schedule_timeout_idle(1);
 
 		start = rdtsc();
 		wake_up_process(self->other->task);
@@ -215,7 +266,7 @@ static struct task_struct *start_on_cpu(int (*function)(void *), void *argument,
 
 static void measure(struct player players[2])
 {
-	struct task_struct *others[CROWD];
+	struct task_struct *others[CROWD], *sender;
 	int count = crowd ? CROWD : 0;
 	int i;
 
@@ -235,9 +286,16 @@ static void measure(struct player players[2])
 	for (i = 0; i < count; i++)
 		others[i] = start_on_cpu(stand_by, NULL, SCHED_IDLE);
 	msleep(100);
+	sender = kick ? kthread_run_on_cpu(send_interrupts, NULL, !CPU,
+					   "lh_cost/%u") :
+			NULL;
+	if (WARN_ON(IS_ERR(sender)))
+		return;
 	wake_up_process(players[0].task);
 	wait_for_completion(&players[0].done);
 	wait_for_completion(&players[1].done);
+	if (sender)
+		kthread_stop(sender);
 
 	WRITE_ONCE(crowd_leaves, true);
 	for (i = 0; i < count; i++) {

@@ -20,6 +20,7 @@ KEYS = {"lauberhorn_publishing": "word", "lauberhorn_kicking": "kick"}
 IDLE = "do_idle"
 # What hooks call, and what that calls.
 FUNCTION = re.compile(r"(__lauberhorn_|lh_)[\w.]+")
+HOOK = re.compile(r"<__lauberhorn_(\w+)>")
 # And what that asks what time it is.
 CLOCK = re.compile(r"(local|sched)_clock(_\w+)?")
 BEGINS = {"wake": "try_to_wake_up", "switch": "__schedule"}
@@ -71,6 +72,14 @@ class Site:
     def purpose(self):
         """What the hook is for: word, kick or idle."""
         return "idle" if self.function == IDLE else self.key
+
+    @property
+    def hook(self):
+        """The function of the series that it calls, without its prefix, or ""."""
+        for instruction in self.block:
+            if found := HOOK.search(instruction.operands):
+                return found[1]
+        return ""
 
     @property
     def tests(self):

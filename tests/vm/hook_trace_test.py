@@ -11,6 +11,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import hook_letter  # noqa: E402: needs the path
 import hook_sites  # noqa: E402: needs the path
 import hook_trace  # noqa: E402: needs the path
 
@@ -194,6 +195,30 @@ class TraceTest(unittest.TestCase):
         self.assertEqual(trace.usual_pass("switch", "tested"), (2, 4))
         self.assertEqual(trace.usual_pass("wake", "unchanged"), (3, 16))
         self.assertEqual(trace.usual_pass("wake", "tested"), (0, 0))
+
+
+class LetterTest(unittest.TestCase):
+
+    def test_the_table_is_by_hook(self):
+        site = hook_sites.Site(SITE, "__schedule", block())
+        self.assertEqual(site.hook, "picked")
+        self.assertEqual(hook_sites.Site(SITE, "f", block()[:3]).hook, "")
+        calls = executed(SITE, TEST, BRANCH, MOVE, CALL, FUNCTION, BACK)
+        seen = hook_trace.Trace([site], {WAKE: "wake", SWITCH: "switch"}).read(
+            executed(SWITCH) + calls + executed(SITE, TEST, BRANCH) +
+            executed(SWITCH) + calls)
+        text = hook_letter.table(seen, [site], [("a switch", 4, 1)], {
+            "hook_ipi_instructions": 11, "idle_entry_instructions": 12})
+        self.assertIn("\n" + hook_letter.row("what runs", 2, 6) + "\n", text)
+        self.assertIn("\n" + hook_letter.row("all hooks of a switch", 0, 8) + "\n", text)
+        self.assertIn("without a device: a switch", text)
+
+    def test_the_letter_keeps_all_else(self):
+        letter = f"Before.\n\n{hook_letter.HEAD}  old\n\nAfter.\n"
+        self.assertEqual(hook_letter.replace(letter, "new\n"),
+                         "Before.\n\nnew\n\nAfter.\n")
+        with self.assertRaises(ValueError):
+            hook_letter.replace("no table", "new\n")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ ABI_SYSTEM_BY_FILE = {
     "abi/host/atomic_user.h": {"linux/membarrier.h", "sys/syscall.h",
                                "unistd.h"},
     "abi/host/channel.h": {"stddef.h"},
+    "abi/host/device.h": {"linux/ioctl.h"},
 }
 
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-FileCopyrightText: The Lauberhorn authors */
+/*
+ * What the scheduler offers, or that it offers nothing.
+ *
+ * With CONFIG_LAUBERHORN_SCHED this is <linux/sched/lauberhorn.h>, the header of
+ * the kernel series. Of other kernels nothing is called; the module is the same,
+ * and LH_HOOKS is false. So it is if it is built with LH_WITHOUT_HOOKS, for tests.
+ */
+#ifndef LAUBERHORN_KMOD_HOOKS_H
+#define LAUBERHORN_KMOD_HOOKS_H
+
+#include <linux/kconfig.h>
+#include <linux/types.h>
+
+#if IS_ENABLED(CONFIG_LAUBERHORN_SCHED) && !defined(LH_WITHOUT_HOOKS)
+
+#define LH_HOOKS 1
+
+#include <linux/sched/lauberhorn.h>
+
+#else
+
+#define LH_HOOKS 0
+
+#include <linux/errno.h>
+#include <linux/ktime.h>
+
+#include "abi/host/cpu.h"
+#include "abi/host/endpoint.h"
+
+struct lauberhorn_next {
+	const u64 *word;
+	u64 empty;
+};
+
+struct lauberhorn_provider {
+	void *cpu_lines;
+	size_t cpu_stride;
+	unsigned int cpus;
+	void *endpoint_words;
+	unsigned int endpoints;
+	void *cpu_masks;
+	unsigned int cpu_mask_count;
+	bool needs_kick;
+	void (*commands)(unsigned int cpu, struct lauberhorn_next *next);
+};
+
+static inline int
+lauberhorn_register(const struct lauberhorn_provider *provider)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void
+lauberhorn_unregister(const struct lauberhorn_provider *provider)
+{
+}
+
+static inline int lauberhorn_bind(unsigned int endpoint, u32 generation)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int lauberhorn_unbind(void)
+{
+	return -ENOENT;
+}
+
+static inline int lauberhorn_hint(const struct lh_hint *hint)
+{
+	return -ENOENT;
+}
+
+static inline int lauberhorn_park(const u64 __user *word, u64 parked,
+				  ktime_t *until)
+{
+	return -ENODEV;
+}
+
+static inline unsigned int lauberhorn_run(unsigned int endpoint, u32 generation,
+					  int cpu, unsigned int *mask)
+{
+	return LH_ANSWER_DEAD;
+}
+
+static inline unsigned int lauberhorn_preempt(unsigned int endpoint,
+					      u32 generation, unsigned int cpu,
+					      unsigned int *mask)
+{
+	return LH_ANSWER_DEAD;
+}
+
+static inline void lauberhorn_interrupt(unsigned int cpu)
+{
+}
+
+#endif
+
+#endif /* LAUBERHORN_KMOD_HOOKS_H */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # SPDX-FileCopyrightText: The Lauberhorn authors
-"""Checks the series as text: that what it installs is what this checkout has, and
-the kernel's checkpatch.pl --strict.
+"""Checks the series and the module as text: that what the series installs is what
+this checkout has, and the kernel's checkpatch.pl --strict on its patches and on kmod/.
 
     linux-patches/check.sh            both; needs the kernel's source
     linux-patches/check.sh --quick    the copies only
@@ -17,6 +17,7 @@ from series import read_series
 from source import ARCHIVE, PACKAGE
 
 SERIES = copies.PATCHES / "v6.12"
+MODULE = ("kmod/*.[ch]", "abi/host/device.h")
 TOOLS = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
 
 # Who submits the series signs it off, and moves MAINTAINERS' status from Orphan.
@@ -25,19 +26,27 @@ IGNORED = ("MISSING_SIGN_OFF", "FILE_PATH_CHANGES", "OPEN_ENDED_LINE",
            "PARENTHESIS_ALIGNMENT")
 
 
+def checked():
+    """What checkpatch.pl is run on: patches, and files."""
+    for patch in read_series(SERIES):
+        yield patch, ()
+    for name in MODULE:
+        yield from ((path, ("--file",)) for path in sorted(copies.ROOT.glob(name)))
+
+
 def checkpatch(folder):
-    """The patches that checkpatch.pl refuses, with what it says."""
+    """The patches and files that checkpatch.pl refuses, with what it says."""
     subprocess.run(["tar", "-xf", ARCHIVE, "-C", folder, "--strip-components=1",
                     *(f"{PACKAGE}/scripts/{tool}" for tool in TOOLS)], check=True)
     refused = []
-    for patch in read_series(SERIES):
+    for path, words in checked():
         done = subprocess.run(
             [folder + "/scripts/checkpatch.pl", "--no-tree", "--strict", "--terse",
              "--no-summary", "--no-signoff", "--show-types",
-             "--ignore", ",".join((*IGNORED, "SPDX_LICENSE_TAG")), patch],
+             "--ignore", ",".join((*IGNORED, "SPDX_LICENSE_TAG")), *words, path],
             text=True, capture_output=True)
         if done.returncode or done.stdout.strip():
-            refused.append(f"{patch.name}:\n{done.stdout}{done.stderr}")
+            refused.append(f"{path.name}:\n{done.stdout}{done.stderr}")
     return refused
 
 

@@ -71,7 +71,7 @@ LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/", "cli/")
 CODE = LIBRARY + ("bench/", "examples/", "tests/", "spec/")
 EXAMPLES = LIBRARY + ("examples/", "tests/", "tools/stage",
                       "tools/package_test")
-KERNEL = ("linux-patches/", "Kconfig.lauberhorn", "tests/vm/",
+KERNEL = ("linux-patches/", "Kconfig.lauberhorn", "kmod/", "tests/vm/",
           "tests/end_to_end.sh", "abi/")
 EVERYTHING = ("",)
 

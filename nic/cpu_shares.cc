@@ -60,6 +60,7 @@ std::uint64_t CpuShares::Lateness(const Process& process, Nanos now) {
 std::uint32_t CpuShares::BestBut(std::uint32_t process, Nanos now) const {
   std::uint32_t best = kNone;
   std::uint64_t lateness = 0;
+  if (claims_ == 0) return best;
   for (const std::uint32_t number : busy_) {
     const Process& entry = processes_[number];
     if (number == process || entry.since == kNever) continue;

@@ -55,10 +55,14 @@ class CpuShares {
 
   // The busy process could use another CPU: its first call waits since `since`.
   void Claim(std::uint32_t process, Nanos since) {
+    if (processes_[process].since == kNever) ++claims_;
     processes_[process].since = since;
   }
   // Or it could not.
-  void Withdraw(std::uint32_t process) { processes_[process].since = kNever; }
+  void Withdraw(std::uint32_t process) {
+    if (processes_[process].since != kNever) --claims_;
+    processes_[process].since = kNever;
+  }
 
   // It was given a CPU, or a call on one that it has.
   void Given(std::uint32_t process, Nanos now) {
@@ -102,6 +106,7 @@ class CpuShares {
 
   std::vector<Process> processes_;
   std::vector<std::uint32_t> busy_;
+  std::uint32_t claims_ = 0;
   std::uint64_t floor_ = 0;  // no process becomes busy behind this
 };
 

@@ -42,21 +42,23 @@ Processors::Processors(KernelRegion& region, std::uint32_t processes,
   holders_.resize(cpus_.size());
 }
 
-void Processors::Attach(std::uint32_t process, Process& listener,
-                        std::uint32_t first, std::uint32_t count,
-                        std::uint32_t weight, Counters& counters) {
-  owners_[process] = {.listener = &listener,
-                      .counters = &counters,
-                      .first = first,
-                      .count = count};
-  for (std::uint32_t at = first; at < first + count; ++at) {
-    const std::uint32_t on_cpus = endpoints_[at].on_cpus;
-    const std::uint32_t asked = endpoints_[at].asked;
-    const bool wanted = endpoints_[at].wanted;
-    endpoints_[at] = {
-        .owner = process, .on_cpus = on_cpus, .asked = asked, .wanted = wanted};
+void Processors::Attach(const Attachment& process, Process& listener,
+                        Counters& counters) {
+  owners_[process.process] = {.listener = &listener,
+                              .counters = &counters,
+                              .first = process.first,
+                              .count = process.count};
+  for (std::uint32_t at = 0; at < process.count; ++at) {
+    // What CPUs run, and what was asked of the kernel, does not end with an
+    // owner.
+    Endpoint& endpoint = endpoints_[process.first + at];
+    endpoint = {.owner = process.process,
+                .generation = process.generation,
+                .on_cpus = endpoint.on_cpus,
+                .asked = endpoint.asked,
+                .wanted = endpoint.wanted};
   }
-  shares_.Begin(process, weight);
+  shares_.Begin(process.process, process.weight);
 }
 
 void Processors::Detach(std::uint32_t process) {

@@ -70,19 +70,20 @@ class Processors {
   Processors(const Processors&) = delete;
   Processors& operator=(const Processors&) = delete;
 
-  // A process begins: number `process`, with `count` endpoints from `first` on,
-  // which nobody else has. All in `counters` that is about CPUs is counted
-  // here.
-  void Attach(std::uint32_t process, Process& listener, std::uint32_t first,
-              std::uint32_t count, std::uint32_t weight, Counters& counters);
+  // Where a process is in the device, and what it may use.
+  struct Attachment {
+    std::uint32_t process;     // its number
+    std::uint32_t first;       // of its endpoints
+    std::uint32_t count;       // which nobody else has
+    std::uint32_t generation;  // of its endpoints
+    std::uint32_t weight;
+  };
+
+  // A process begins. What is about its CPUs is counted in `counters`. Both
+  // outlive it. Rule 20: the last owner of these endpoints was dealt with.
+  void Attach(const Attachment& process, Process& listener, Counters& counters);
   // It ends: its endpoints are nobody's.
   void Detach(std::uint32_t process);
-
-  // The generation of an endpoint, if it is not 1. Rule 20: after its last
-  // owner was dealt with.
-  void SetGeneration(std::uint32_t endpoint, std::uint32_t generation) {
-    endpoints_[endpoint].generation = generation;
-  }
 
   // Who gets CPUs. Processes say there what they have.
   CpuShares& shares() { return shares_; }

@@ -47,10 +47,14 @@ class ProcessorsTest : public ::testing::Test, private Interrupter {
  protected:
   static constexpr KernelRegionOptions kOptions = {
       .cpus = 3, .endpoints = 8, .masks = 2, .slots = 2};
+  static constexpr Processors::Attachment kOne = {
+      .process = 0, .first = 0, .count = 3, .generation = 1, .weight = 1};
+  static constexpr Processors::Attachment kTwo = {
+      .process = 1, .first = 3, .count = 2, .generation = 1, .weight = 1};
 
   ProcessorsTest() {
-    processors_.Attach(0, one_, 0, 3, 1, counters_);
-    processors_.Attach(1, two_, 3, 2, 1, other_counters_);
+    processors_.Attach(kOne, one_, counters_);
+    processors_.Attach(kTwo, two_, other_counters_);
     for (std::uint32_t cpu = 0; cpu < kOptions.cpus; ++cpu) {
       kernel_.Publish(cpu, {.mode = LH_CPU_OTHER});
     }
@@ -165,7 +169,7 @@ TEST_F(ProcessorsTest, AProcessMayEndWhileItsThreadIsOnACpu) {
   kernel_.Bound(0, 3);
   Look();
   processors_.Detach(1);
-  processors_.Attach(1, two_, 3, 2, 1, other_counters_);
+  processors_.Attach(kTwo, two_, other_counters_);
   (void)two_.Heard();
   kernel_.Idle(0);
   Look();
@@ -204,15 +208,20 @@ TEST_F(ProcessorsTest, WordsOfAnotherGenerationMeanNothing) {
   EXPECT_FALSE(processors_.MayRun(1, false));
   kernel_.SetState(2, LH_ENDPOINT_DEAD, {.generation = 2});
   EXPECT_FALSE(processors_.IsDead(2));
-  processors_.SetGeneration(1, 2);
-  EXPECT_TRUE(processors_.MayRun(1, false));
+  processors_.Detach(0);
+  Processors::Attachment anew = kOne;
   // The word has the low bits only.
-  processors_.SetGeneration(2, (1u << 24) + 2);
+  anew.generation = (1u << 24) + 2;
+  processors_.Attach(anew, one_, counters_);
+  EXPECT_TRUE(processors_.MayRun(1, false));
   EXPECT_TRUE(processors_.IsDead(2));
 }
 
 TEST_F(ProcessorsTest, ACommandNamesItsEndpointItsGenerationAndItsEpoch) {
-  processors_.SetGeneration(1, 5);
+  processors_.Detach(0);
+  Processors::Attachment anew = kOne;
+  anew.generation = 5;
+  processors_.Attach(anew, one_, counters_);
   kernel_.SetState(1, LH_ENDPOINT_PARKED, {.generation = 5});
   ASSERT_TRUE(processors_.MayRun(1, false));
   const KernelCommand command = Run(1, 2);

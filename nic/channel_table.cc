@@ -41,9 +41,11 @@ bool HostMessage::Split(Body* body) const {
   return true;
 }
 
-ChannelTable::ChannelTable(Region& region, Counters& counters)
+ChannelTable::ChannelTable(Region& region, Counters& counters,
+                           ProcessCpus* cpus)
     : region_(region),
       counters_(counters),
+      cpus_(cpus),
       asymmetric_((region.info()->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0),
       channels_(region.channels()),
       edges_(new ChannelCounters[region.channels()]) {
@@ -134,11 +136,18 @@ bool ChannelTable::Deliver(std::uint32_t number, const lh_message& header,
   switch (lh_deliver_end(&channel.in, line)) {
     case LH_DELIVERED:
       edges.delivered.Add();
-      if (woken != nullptr) *woken = false;
+      if (woken != nullptr) {
+        *woken = false;
+      } else if (cpus_ != nullptr && !cpus_->IsOnCpu(number / 2)) {
+        // A revoke does not give PARKED back: whoever sleeps has such a word.
+        wakes_.push_back({&line->header.word, number / 2});
+      }
       return true;
     case LH_DELIVERED_WAKE:
       // The compare-and-swap was a full fence; the wake comes after it.
-      wakes_.push_back(&line->header.word);
+      if (woken == nullptr || cpus_ == nullptr) {
+        wakes_.push_back({&line->header.word, number / 2});
+      }
       edges.delivered.Add();
       edges.parked.Add();
       if (woken != nullptr) *woken = true;
@@ -197,7 +206,7 @@ void ChannelTable::Quarantine(std::uint32_t number, std::uint64_t reason) {
     Deliver(number, last, {});
   }
   // Whatever the word says: somebody may sleep on what it was.
-  wakes_.push_back(&lh_lane_next(&channel.in)->header.word);
+  wakes_.push_back({&lh_lane_next(&channel.in)->header.word, number / 2});
   channel.quarantined = true;
   quarantined_.push_back(number);
   counters_.channels_quarantined.Add();
@@ -211,6 +220,12 @@ void ChannelTable::Watch(std::uint32_t number, Nanos now) {
   watched_.push_back(number);
   first_quiet_ = std::min(first_quiet_, now + kQuiet);
   lh_store_release(&channel.state->watched, 1);
+}
+
+void ChannelTable::WatchNoMore(std::uint32_t number) {
+  if (!channels_[number].watched) return;
+  channels_[number].active = 0;
+  first_quiet_ = 0;
 }
 
 bool ChannelTable::TakeBells(Nanos now) {
@@ -300,7 +315,13 @@ void ChannelTable::Awake() { lh_store_release(&region_.info()->asleep, 0); }
 
 void ChannelTable::FlushWakes(Waker& waker) {
   if (wakes_.empty()) return;
-  for (__u64* const word : wakes_) waker.Wake(word);
+  for (const Wanted& wanted : wakes_) {
+    if (cpus_ != nullptr) {
+      cpus_->Wake(wanted.endpoint);
+    } else {
+      waker.Wake(wanted.word);
+    }
+  }
   counters_.wakes.Add(wakes_.size());
   wakes_.clear();
 }

@@ -24,6 +24,7 @@
 #include "nic/body.h"
 #include "nic/counters.h"
 #include "nic/packet.h"
+#include "nic/process_cpus.h"
 #include "nic/region.h"
 #include "nic/time.h"
 
@@ -51,8 +52,9 @@ class Waker {
 
 class ChannelTable {
  public:
-  // The region and counters outlive the table.
-  ChannelTable(Region& region, Counters& counters);
+  // All outlive the table. With `cpus` a thread is woken by RUN, and by where
+  // it is; without, by its word.
+  ChannelTable(Region& region, Counters& counters, ProcessCpus* cpus = nullptr);
 
   // Copies the next message of channel `number` to `message`. False if there is
   // none. A message that breaks the contract is refused, counted, and skipped;
@@ -62,7 +64,8 @@ class ChannelTable {
   // Gives the process a message on channel `number`; the length is
   // that of the payload, which has at most kMaxPayload bytes. False if the lane
   // has no room or is closed or quarantined: then nothing was given. `woken`,
-  // if not null, says whether the thread was parked.
+  // if not null, says whether the thread was parked; with `cpus`, to wake it is
+  // then the caller's.
   bool Deliver(std::uint32_t number, const lh_message& header,
                absl::Span<const std::uint8_t> payload, bool* woken = nullptr);
 
@@ -159,6 +162,10 @@ class ChannelTable {
   // The channels that are watched; valid until the next call that is not const.
   absl::Span<const std::uint32_t> watched() const { return watched_; }
 
+  // Watches the channel; or, its thread having left its CPU, not for long.
+  void Watch(std::uint32_t number, Nanos now);
+  void WatchNoMore(std::uint32_t number);
+
   // Stops watching what has been quiet for a while; one heavy fence for all.
   void UnwatchQuiet(Nanos now);
 
@@ -171,7 +178,8 @@ class ChannelTable {
   // somebody.
   bool HasWakes() const { return !wakes_.empty(); }
 
-  // Wakes whom the deliveries since the last call found parked.
+  // Wakes whom the deliveries since the last call found parked, or, with
+  // `cpus`, not on a CPU.
   void FlushWakes(Waker& waker);
 
  private:
@@ -188,19 +196,25 @@ class ChannelTable {
     bool quarantined;
   };
 
-  void Watch(std::uint32_t number, Nanos now);
   void Quarantine(std::uint32_t number, std::uint64_t reason);
   static bool Discard(Channel& channel);
   bool HasMessage(const Channel& channel) const;
 
+  // Somebody sleeps on the word, or may: to be woken with the next flush.
+  struct Wanted {
+    __u64* word;
+    std::uint32_t endpoint;
+  };
+
   Region& region_;
   Counters& counters_;
+  ProcessCpus* const cpus_;
   const bool asymmetric_;
   std::vector<Channel> channels_;
   const std::unique_ptr<ChannelCounters[]> edges_;  // of channels_
   std::vector<std::uint32_t> watched_;
   Nanos first_quiet_ = kNever;  // no channel of watched_ is quiet before
-  std::vector<__u64*> wakes_;
+  std::vector<Wanted> wakes_;
   std::vector<std::uint32_t> quarantined_;
 };
 

@@ -57,10 +57,13 @@ namespace lauberhorn::nic {
   X(calls_cancelled, "calls that the server itself ended early")               \
   X(calls_delivered, "calls given to a thread that was awake")                 \
   X(calls_delivered_wake, "calls given to a thread that was parked")           \
+  X(calls_run, "of these, by RUN or PREEMPT to the kernel")                    \
   X(calls_queued, "calls that had to wait for a thread")                       \
   X(calls_staged, "calls put behind a running handler")                        \
   X(calls_revoked, "calls taken back from a lane")                             \
   X(takes_late, "of these, from a thread that was awake and did not take it")  \
+  X(takes_left, "of these, from a thread that left its CPU")                   \
+  X(wakes_late, "of these, from a thread that was woken and did not come")     \
   X(calls_stuck, "calls refused: all threads wait for calls of their own")     \
   X(threads_retired, "threads sent home")                                      \
   X(deliveries_failed, "deliveries that found the lane closed or full")        \

@@ -17,6 +17,8 @@ constexpr Nanos kStageLimit = 50 * kMicrosecond;
 constexpr Nanos kTakeLimit = 30 * kMicrosecond;
 constexpr std::uint32_t kMostDoublings = 10;
 
+constexpr Nanos kRunLimit = kMillisecond;
+
 // One thread that works and one that is there when it blocks stay for ever;
 // others go home when they had nothing to do for so long.
 constexpr std::uint32_t kKeptWaiting = 2;
@@ -57,6 +59,8 @@ Nanos DispatchPolicy::stage_limit() const { return kStageLimit; }
 Nanos DispatchPolicy::TakeLimit(std::uint32_t revokes) const {
   return kTakeLimit << std::min(revokes, kMostDoublings);
 }
+
+Nanos DispatchPolicy::RunLimit() const { return kRunLimit; }
 
 void DispatchPolicy::Ran(std::uint64_t method, Nanos time) {
   Nanos& mean = means_[Bucket(method)];

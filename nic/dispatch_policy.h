@@ -84,6 +84,9 @@ class DispatchPolicy {
   // others wait; longer for a call that was taken back before.
   Nanos TakeLimit(std::uint32_t revokes) const;
 
+  // How long a thread that the kernel was asked to wake has for its call.
+  Nanos RunLimit() const;
+
   // A handler of the method ran so long.
   void Ran(std::uint64_t method, Nanos time);
 

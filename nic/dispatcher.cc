@@ -7,7 +7,7 @@
 namespace lauberhorn::nic {
 
 Dispatcher::Dispatcher(Region& region, ChannelTable& channels,
-                       Counters& counters, Handler& handler)
+                       Counters& counters, Handler& handler, ProcessCpus* cpus)
     : region_(region),
       channels_(channels),
       counters_(counters),
@@ -16,8 +16,9 @@ Dispatcher::Dispatcher(Region& region, ChannelTable& channels,
       bodies_(new KeptBody[region.options().arrived_calls]),
       endpoints_(region.options().endpoints),
       held_(new Counter[region.options().endpoints]),
+      cpus_(cpus),
       deadlines_(region.options().arrived_calls) {
-  for (auto* const list : {&waiting_, &busy_, &staged_, &untaken_}) {
+  for (auto* const list : {&waiting_, &busy_, &staged_, &untaken_, &here_}) {
     list->reserve(endpoints_.size());
   }
   for (std::uint32_t call = region.options().arrived_calls; call > 0; --call) {
@@ -49,11 +50,12 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
   if (entry.deadline != kNever) deadlines_.Set(number, entry.deadline);
   Note(Station::accepted, number);
   // Nearly always, and without the queue.
-  if (first_ == kNone && AwakeThreadWaits() &&
-      Deliver(waiting_.back(), number)) {
+  const std::uint32_t awake = first_ == kNone ? AwakeWaiter() : kNone;
+  if (awake == kNone || !Deliver(awake, number)) {
+    Enqueue(number);
+  } else if (!FellAsleep(awake)) {
     return number;
   }
-  Enqueue(number);
   Dispatch();
   if (entry.state == kQueued) {
     counters_.calls_queued.Add();
@@ -216,6 +218,10 @@ void Dispatcher::Recount(Endpoint& state) {
   const bool running = state.held > 0 && !state.left;
   if (running == state.running) return;
   state.running = running;
+  if (cpus_ != nullptr) {
+    cpus_->SetWaiting(static_cast<std::uint32_t>(&state - endpoints_.data()),
+                      running ? kNever : now_);
+  }
   running_ += running ? 1u : ~0u;
 }
 
@@ -225,6 +231,7 @@ void Dispatcher::StartWaiting(std::uint32_t endpoint) {
   state.waiting = true;
   state.progress = now_;
   waiting_.push_back(endpoint);
+  if (cpus_ != nullptr && !state.running) cpus_->SetWaiting(endpoint, now_);
 }
 
 // As one that should get something after all others: these are awake.
@@ -291,6 +298,7 @@ void Dispatcher::Forget(std::uint32_t endpoint) {
   fresh.busy = state.busy;
   fresh.staged = state.staged;
   fresh.untaken = state.untaken;
+  fresh.here = state.here;
   state = fresh;
   held_[endpoint].Set(0);
 }

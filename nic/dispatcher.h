@@ -11,6 +11,12 @@
 // call is staged behind a handler that is about to end, or the thread is woken;
 // else the call is queued. DispatchPolicy says which; this class does it.
 //
+// If the kernel publishes its run queues (nic/processors.h) the dispatcher goes
+// by these: a call goes to a thread that is on a CPU, or its thread is woken on
+// a CPU that is free; what a thread has not taken when it leaves its CPU is
+// taken back. That part is in dispatcher_cpus.cc; rules by number are those of
+// docs/dispatch.md.
+//
 // What a thread has not taken can be taken back: it goes to the head of the
 // queue. The engine keeps its own copy of every call until it is answered, so
 // whatever a thread does to its line, the call can still be given to another.
@@ -31,6 +37,7 @@
 #include "nic/counters.h"
 #include "nic/dispatch_policy.h"
 #include "nic/method_counters.h"
+#include "nic/process_cpus.h"
 #include "nic/region.h"
 #include "nic/server_transport.h"
 #include "nic/time.h"
@@ -68,8 +75,9 @@ class Dispatcher {
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  // All outlive it. `cpus` is null if the kernel publishes nothing.
   Dispatcher(Region& region, ChannelTable& channels, Counters& counters,
-             Handler& handler);
+             Handler& handler, ProcessCpus* cpus = nullptr);
 
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
@@ -126,6 +134,15 @@ class Dispatcher {
   // calls that it had.
   void Abandon(std::uint32_t endpoint);
 
+  // What became of the endpoint's thread: a CPU runs it; it left one, or may
+  // have, and what it put was collected; or its RUN woke nobody.
+  void OnCame(std::uint32_t endpoint);
+  void OnLeft(std::uint32_t endpoint);
+  void OnRefused(std::uint32_t endpoint);
+
+  // Whether the endpoint's thread is being woken for a call.
+  bool IsWaking(std::uint32_t endpoint) const { return waking_ == endpoint; }
+
   // Gives queued calls to waiting endpoints, as far as the rules allow.
   void Dispatch();
 
@@ -180,6 +197,8 @@ class Dispatcher {
     bool busy = false;     // in busy_
     bool staged = false;   // in staged_
     bool untaken = false;  // in untaken_
+    bool here = false;     // in here_
+    bool slow = false;     // was woken, and not seen on a CPU in time
   };
 
   static std::uint32_t Serve(std::uint32_t endpoint) { return 2 * endpoint; }
@@ -194,8 +213,23 @@ class Dispatcher {
 
   // One call from the queue to a lane, if there is a thread for it.
   bool GiveFirst();
+  bool GiveFirstTo(std::uint32_t endpoint, bool asleep = false);
   bool Stage();
-  bool Deliver(std::uint32_t endpoint, std::uint32_t call);
+  // `asleep`: the thread is to be woken, by RUN.
+  bool Deliver(std::uint32_t endpoint, std::uint32_t call, bool asleep = false);
+
+  // By the words of the kernel: the same with a thread that is on a CPU, or
+  // with one that sleeps and a CPU for it.
+  bool GiveFirstByWords();
+  bool GiveToSleeper();
+  // The last to begin to wait of the threads that sleep and may be woken.
+  std::uint32_t Sleeper();
+  // The thread got its call as it was about to sleep. Whether the call was
+  // taken back.
+  bool FellAsleep(std::uint32_t endpoint);
+  void TakeBackFromLateWake();
+  void TellShares();
+  Nanos NextByWords();
 
   // Takes the newest message of the endpoint back. False: it has been taken.
   bool TakeBack(std::uint32_t endpoint);
@@ -205,9 +239,15 @@ class Dispatcher {
   void TakeBackStaged();
   void TakeBackLate();
   void TakeBackFromWoken();
-  bool AwakeThreadWaits() const {
-    return !waiting_.empty() && !channels_.IsParked(Serve(waiting_.back()));
+  // The endpoint of a thread that waits and is awake: the last that began to;
+  // kNone.
+  std::uint32_t AwakeWaiter() {
+    if (cpus_ != nullptr) return WaiterOnCpu();
+    return !waiting_.empty() && !channels_.IsParked(Serve(waiting_.back()))
+               ? waiting_.back()
+               : kNone;
   }
+  std::uint32_t WaiterOnCpu();
   Nanos NextTake();
 
   void SendRetire(std::uint32_t endpoint);
@@ -254,11 +294,14 @@ class Dispatcher {
   std::vector<std::uint32_t> busy_;
   std::vector<std::uint32_t> staged_;
   std::vector<std::uint32_t> untaken_;
-  std::uint32_t waking_ = kNone;  // endpoint that is on its way
+  std::vector<std::uint32_t> here_;  // whose threads are on CPUs, or were
+  bool fell_asleep_ = false;         // the last that got a call
+  std::uint32_t waking_ = kNone;     // endpoint that is on its way
   std::uint32_t running_ = 0;
   std::uint32_t left_ = 0;
   std::uint32_t serving_ = 0;
   DispatchPolicy policy_;
+  ProcessCpus* const cpus_;
   TimerQueue deadlines_;  // of all calls
   Nanos now_ = 0;
 };

@@ -88,7 +88,11 @@ void Dispatcher::Expire() {
                  ? "the deadline passed while the call was queued"
                  : "the deadline passed while the handler had the call");
   }
-  if (!untaken_.empty()) TakeBackLate();
+  if (cpus_ != nullptr) {
+    TakeBackFromLateWake();
+  } else if (!untaken_.empty()) {
+    TakeBackLate();
+  }
   if (first_ != kNone) RefuseStuck();
   while (!waiting_.empty() &&
          policy_.RetireFrom(static_cast<std::uint32_t>(waiting_.size()),
@@ -116,8 +120,8 @@ Nanos Dispatcher::Next() {
   if (first_ != kNone) {
     const DispatchLoad load = Load();
     at(policy_.RefuseFrom(load));
-    if (waking_ != kNone) at(now_ + kWakeLook);
-    if (!waiting_.empty()) at(policy_.WakeFrom(load));
+    if (waking_ != kNone || cpus_ != nullptr) at(now_ + kWakeLook);
+    if (!waiting_.empty() && cpus_ == nullptr) at(policy_.WakeFrom(load));
   }
   for (const std::uint32_t endpoint : staged_) {
     if (endpoints_[endpoint].credit < 0) {
@@ -127,8 +131,9 @@ Nanos Dispatcher::Next() {
   if (!waiting_.empty()) {
     at(policy_.RetireFrom(static_cast<std::uint32_t>(waiting_.size()),
                           endpoints_[waiting_.front()].progress));
-    at(NextTake());
+    if (cpus_ == nullptr) at(NextTake());
   }
+  if (cpus_ != nullptr) at(NextByWords());
   return next;
 }
 

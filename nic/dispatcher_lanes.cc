@@ -26,13 +26,18 @@ void Dispatcher::Dispatch() {
     waking_ = kNone;
   }
   if (!staged_.empty()) TakeBackStaged();
+  if (cpus_ != nullptr) {
+    while (first_ != kNone && GiveFirstByWords()) {
+    }
+    return TellShares();
+  }
   if (waking_ != kNone) TakeBackFromWoken();
   while (first_ != kNone && GiveFirst()) {
   }
 }
 
 bool Dispatcher::GiveFirst() {
-  const bool awake = AwakeThreadWaits();
+  const bool awake = AwakeWaiter() != kNone;
   if (!awake && Stage()) return true;  // cheaper than a wake
   if (waiting_.empty()) return false;
   const std::uint32_t endpoint = waiting_.back();
@@ -41,20 +46,26 @@ bool Dispatcher::GiveFirst() {
     if (policy_.WakeFrom(load) > now_) return false;
     if (policy_.IsBeyondLimit(load)) policy_.WokeBeyondLimit(now_);
   }
-  const std::uint32_t call = first_;
-  if (Deliver(endpoint, call)) {
-    Unqueue(call);
-  } else {
-    // Closed by its thread, or broken: nobody waits there.
-    counters_.deliveries_failed.Add();
-    if (endpoints_[endpoint].waiting) StopWaiting(endpoint);
-    if (endpoints_[endpoint].held == 0) {
-      Forget(endpoint);
-    } else {
-      endpoints_[endpoint].credit = 0;
-    }
-  }
+  (void)GiveFirstTo(endpoint);
   return true;
+}
+
+// False: nobody waits there, and no more is expected of it.
+bool Dispatcher::GiveFirstTo(std::uint32_t endpoint, bool asleep) {
+  const std::uint32_t call = first_;
+  if (Deliver(endpoint, call, asleep)) {
+    Unqueue(call);
+    return true;
+  }
+  // Closed by its thread, or broken.
+  counters_.deliveries_failed.Add();
+  if (endpoints_[endpoint].waiting) StopWaiting(endpoint);
+  if (endpoints_[endpoint].held == 0) {
+    Forget(endpoint);
+  } else {
+    endpoints_[endpoint].credit = 0;
+  }
+  return false;
 }
 
 // Puts the first of the queue behind a running handler, if that is wise.
@@ -72,6 +83,7 @@ bool Dispatcher::Stage() {
     }
     ++seen;
     if (!state.running || state.retire || state.credit > 0 ||
+        (cpus_ != nullptr && !cpus_->IsOnCpu(endpoint)) ||
         state.progress + policy_.stage_limit() <= now_) {
       continue;
     }
@@ -90,7 +102,8 @@ bool Dispatcher::Stage() {
   return true;
 }
 
-bool Dispatcher::Deliver(std::uint32_t endpoint, std::uint32_t call) {
+bool Dispatcher::Deliver(std::uint32_t endpoint, std::uint32_t call,
+                         bool asleep) {
   Call& entry = calls_[call];
   Endpoint& state = endpoints_[endpoint];
   const bool staged = state.credit <= 0;
@@ -109,6 +122,11 @@ bool Dispatcher::Deliver(std::uint32_t endpoint, std::uint32_t call) {
   if (!channels_.DeliverBody(Serve(endpoint), header,
                              Kept(bodies_[call], entry.size), &woken)) {
     return false;
+  }
+  if (cpus_ != nullptr) {
+    fell_asleep_ = woken && !asleep;
+    woken = asleep;
+    cpus_->Given(now_);
   }
   entry.state = kDelivered;
   entry.since = now_;
@@ -187,7 +205,7 @@ void Dispatcher::TakeBackAll(std::uint32_t endpoint) {
 // What is staged behind a handler that takes too long, or while somebody waits
 // for work.
 void Dispatcher::TakeBackStaged() {
-  const bool wanted = first_ == kNone && AwakeThreadWaits();
+  const bool wanted = first_ == kNone && AwakeWaiter() != kNone;
   std::size_t kept = 0;
   for (const std::uint32_t endpoint : staged_) {
     Endpoint& state = endpoints_[endpoint];
@@ -207,7 +225,7 @@ void Dispatcher::TakeBackStaged() {
 
 // A wake takes long: whoever waits meanwhile gets the call.
 void Dispatcher::TakeBackFromWoken() {
-  if (first_ != kNone || !AwakeThreadWaits()) return;
+  if (first_ != kNone || AwakeWaiter() == kNone) return;
   const std::uint32_t endpoint = waking_;
   if (!TakeBack(endpoint)) return;
   waking_ = kNone;

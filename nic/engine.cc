@@ -3,6 +3,7 @@
 #include "nic/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "nic/bytes.h"
@@ -20,17 +21,32 @@ Engine::Engine(const EngineOptions& options, Region& region, WireFactory& wires,
                Waker& waker)
     : region_(region),
       waker_(waker),
-      channels_(region, counters_),
+      processors_(options.processors),
+      attachment_(options.attachment),
+      cpus_(processors_ == nullptr
+                ? std::optional<ProcessCpus>()
+                : ProcessCpus(*processors_, attachment_.process,
+                              attachment_.first)),
+      channels_(region, counters_, cpus_ ? &*cpus_ : nullptr),
       answers_(region.options(), options.calls, channels_, counters_),
       links_(region.options().arrived_calls, region.options().own_calls),
       servers_(wires),
-      dispatcher_(region, channels_, counters_, *this),
+      dispatcher_(region, channels_, counters_, *this,
+                  cpus_ ? &*cpus_ : nullptr),
       server_transport_(options.sessions, options.secret, counters_, *this),
       client_transport_(region.options().own_calls, options.peers,
-                        options.secret, wires, counters_, *this) {}
+                        options.secret, wires, counters_, *this) {
+  if (processors_ != nullptr) {
+    processors_->Attach(attachment_, *this, counters_);
+  }
+}
+
+Engine::~Engine() {
+  if (processors_ != nullptr) processors_->Detach(attachment_.process);
+}
 
 Nanos Engine::Poll(Nanos now) {
-  const bool later = now != now_;
+  const bool later = now != now_ || std::exchange(event_, false);
   now_ = now;
   counters_.trace.set_now(now);
   dispatcher_.set_now(now);
@@ -128,14 +144,26 @@ bool Engine::PollChannels() {
     for (int count = 0; count < kMessagesPerTurn; ++count) {
       if (!channels_.Collect(channel, &message_, now_)) break;
       busy = true;
-      if (channel % 2 == static_cast<std::uint32_t>(Which::kServe)) {
-        OnServeMessage(channel);
-      } else {
-        OnCallMessage(channel);
-      }
+      OnMessage(channel);
     }
   }
   return busy;
+}
+
+void Engine::CollectLeft(std::uint32_t channel) {
+  // As many as the lane holds: who puts on is not the thread that left.
+  for (std::uint32_t slot = 0; slot < region_.options().slots; ++slot) {
+    if (!channels_.Collect(channel, &message_, now_)) break;
+    OnMessage(channel);
+  }
+}
+
+void Engine::OnMessage(std::uint32_t channel) {
+  if (channel % 2 == static_cast<std::uint32_t>(Which::kServe)) {
+    OnServeMessage(channel);
+  } else {
+    OnCallMessage(channel);
+  }
 }
 
 void Engine::OnServeMessage(std::uint32_t channel) {

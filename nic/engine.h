@@ -30,6 +30,8 @@
 #include "nic/dispatcher.h"
 #include "nic/keyed_hash.h"
 #include "nic/method_counters.h"
+#include "nic/process_cpus.h"
+#include "nic/processors.h"
 #include "nic/region.h"
 #include "nic/server_table.h"
 #include "nic/server_transport.h"
@@ -44,16 +46,21 @@ struct EngineOptions {
   std::uint32_t peers = 256;      // servers at a time
   // Calls of the process that are accepted at a time; more are answered BUSY.
   std::uint32_t calls = ~std::uint32_t{0};
+  // On a machine whose kernel publishes its run queues: what is known of its
+  // CPUs, and where the process is there. `count` is that of the region.
+  Processors* processors = nullptr;
+  Processors::Attachment attachment = {};
 };
 
 class Engine final : private ServerTransport::Handler,
                      private ClientTransport::Handler,
-                     private Dispatcher::Handler {
+                     private Dispatcher::Handler,
+                     private Processors::Process {
  public:
   // All references outlive the engine.
   Engine(const EngineOptions& options, Region& region, WireFactory& wires,
          Waker& waker);
-  ~Engine() override = default;
+  ~Engine() override;
 
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -88,6 +95,12 @@ class Engine final : private ServerTransport::Handler,
   }
 
  private:
+  // What Processors tells, before this engine's turn.
+  void OnCame(std::uint32_t endpoint, Nanos now) override;
+  void OnLeft(std::uint32_t endpoint, Nanos now) override;
+  void OnRefused(std::uint32_t endpoint, Nanos now) override;
+  void BeginEvent(Nanos now);
+
   // Handlers of the layers below.
   std::uint32_t OnCall(const IncomingCall& call) override;
   void OnCallDropped(std::uint32_t call, std::uint8_t why) override;
@@ -102,6 +115,7 @@ class Engine final : private ServerTransport::Handler,
   bool PollWires();
   void FlushWires();
   bool PollChannels();
+  void OnMessage(std::uint32_t channel);
   void OnServeMessage(std::uint32_t channel);
   void OnCallMessage(std::uint32_t channel);
   void OnOutgoingCall(std::uint32_t channel);
@@ -115,8 +129,8 @@ class Engine final : private ServerTransport::Handler,
   absl::Status AnswerCallPeer(std::uint32_t place);
   absl::StatusOr<std::uint64_t> AskPeerState(std::uint32_t place,
                                              bool* answered);
-  // Takes what the endpoint's last thread has put on `serve`.
-  void CollectServed(std::uint32_t endpoint);
+  // Takes what the endpoint's thread has put on this channel and left behind.
+  void CollectLeft(std::uint32_t channel);
   absl::Status AddMethod();
   absl::Status NameMethod();
   void EndLateServers();
@@ -126,6 +140,9 @@ class Engine final : private ServerTransport::Handler,
   Region& region_;
   Waker& waker_;
   Counters counters_;
+  Processors* const processors_;
+  const Processors::Attachment attachment_;
+  std::optional<ProcessCpus> cpus_;  // if there are processors
   ChannelTable channels_;
   Answers answers_;
   CallLinks links_;
@@ -145,6 +162,7 @@ class Engine final : private ServerTransport::Handler,
   Nanos next_peer_wait_ = kNever;  // the earliest deadline
   bool closing_ = false;           // a server may have become closed
   Nanos now_ = 0;                  // of this turn
+  bool event_ = false;             // came since the last turn
   bool settled_ = false;           // a turn like the last one would do nothing
   Nanos next_ = 0;                 // what the last such one returned
   HostMessage message_;            // being handled

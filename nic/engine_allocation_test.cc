@@ -16,6 +16,7 @@
 #include "nic/engine.h"
 #include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
+#include "nic/testing/kernel_side.h"
 #include "nic/testing/memory_wire.h"
 #include "nic/testing/node.h"
 
@@ -120,12 +121,19 @@ RegionOptions SmallRegion() {
 }
 
 struct ServingNode : testing::Node {
-  ServingNode(std::uint8_t secret, WireFactory& wires)
-      : Node(SmallRegion(), ThreeCalls(), secret, wires) {}
+  ServingNode(std::uint8_t secret, WireFactory& wires,
+              Processors* processors = nullptr)
+      : Node(SmallRegion(), ThreeCalls(processors), secret, wires) {}
 
-  static EngineOptions ThreeCalls() {
+  static EngineOptions ThreeCalls(Processors* processors) {
     EngineOptions options;
     options.calls = 3;
+    options.processors = processors;
+    options.attachment = {.process = 0,
+                          .first = 0,
+                          .count = SmallRegion().endpoints,
+                          .generation = 1,
+                          .weight = 1};
     return options;
   }
 
@@ -191,6 +199,85 @@ TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
     ASSERT_EQ(message.payload, request);
   }
   EXPECT_EQ(in_engines, 0u);
+}
+
+class NoInterrupter final : public Interrupter {
+  void Interrupt(std::uint32_t) override {}
+};
+
+// A thread that comes to a CPU for each call, and leaves it.
+TEST(EngineAllocationTest, CallsByRunAllocateNothing) {
+  constexpr std::uint64_t kMethod = 7;
+  constexpr KernelRegionOptions kKernel = {.cpus = 2, .endpoints = 4};
+  testing::KernelMemory memory(kKernel);
+  testing::KernelSide kernel(memory.region());
+  NoInterrupter interrupter;
+  Processors processors(memory.region(), 1, 1, interrupter);
+  const Address client_address = TestAddress(2, 1000);
+  const Address server_address = TestAddress(1, 50051);
+  const auto to_server = std::make_unique<Pipe>();
+  const auto to_client = std::make_unique<Pipe>();
+  PipeFactory server_wires(*to_server, *to_client, server_address,
+                           client_address);
+  PipeFactory client_wires(*to_client, *to_server, client_address,
+                           server_address);
+  ServingNode server(1, server_wires, &processors);
+  ServingNode client(2, client_wires);
+  Nanos now = kSecond;
+  kernel.Publish(1, {.mode = LH_CPU_OTHER});
+  kernel.Bound(0, 0);
+  processors.Look(now);
+  lh_command_method method = {};
+  method.method = kMethod;
+  OpenServer(server.Commands(now), method, "", lh_address());
+  const std::uint64_t peer =
+      Connect(client.Commands(now), server_address.raw());
+  lh_message empty = {};
+  empty.kind = LH_KIND_EMPTY;
+  empty.aux = 1;
+  ASSERT_TRUE(server.serve.Put(empty));
+  std::uint64_t in_engine = 0;
+  const auto turn = [&] {
+    now += kMicrosecond;
+    client.engine.Poll(now);
+    const std::uint64_t before = allocations;
+    processors.Look(now);
+    server.engine.Poll(now);
+    processors.Flush(now);
+    in_engine += allocations - before;
+  };
+  TakenMessage message = {};
+  for (std::uint32_t round = 1; round <= 300; ++round) {
+    kernel.Idle(0, LH_CPU_IDLE_WAIT);
+    kernel.SetState(0, LH_ENDPOINT_PARKED);
+    turn();
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.code = kMethod;
+    call.data = peer;
+    ASSERT_TRUE(client.call.Put(call, "request"));
+    KernelCommand command;
+    for (int count = 0; count < 20 && !kernel.HasCommand(0); ++count) turn();
+    ASSERT_TRUE(kernel.TakeCommand(0, &command)) << round;
+    kernel.SetState(0, LH_ENDPOINT_RUNNABLE);
+    kernel.Bound(0, 0);
+    ASSERT_TRUE(kernel.Answer(0, command.number, LH_ANSWER_DONE));
+    turn();
+    ASSERT_TRUE(server.serve.Take(&message));
+    lh_message reply = {};
+    reply.kind = LH_KIND_REPLY;
+    reply.call = message.header.call;
+    ASSERT_TRUE(server.serve.Put(reply));
+    bool answered = false;
+    for (int count = 0; count < 20 && !answered; ++count) {
+      turn();
+      answered = client.call.Take(&message);
+    }
+    ASSERT_TRUE(answered);
+  }
+  EXPECT_EQ(server.engine.counters().calls_run.value(), 300u);
+  EXPECT_EQ(in_engine, 0u);
 }
 
 TEST(EngineAllocationTest, AnswersThatFindNoRoomAllocateNothing) {

@@ -129,8 +129,9 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
         return absl::FailedPreconditionError(
             "the endpoint has not been closed");
       }
-      // What its last thread has answered is not to end with an error.
-      CollectServed(endpoint);
+      // What its last thread has answered is not to end with an error. (What it
+      // put on `call` has been read, as this command was; message_ with it.)
+      CollectLeft(2 * endpoint);
       dispatcher_.Abandon(endpoint);
       for (const std::uint32_t channel : {2 * endpoint, 2 * endpoint + 1}) {
         // RETIRE and answers were for its last thread alone.
@@ -151,16 +152,6 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
 
     default:
       return absl::UnimplementedError("unknown control command");
-  }
-}
-
-void Engine::CollectServed(std::uint32_t endpoint) {
-  const std::uint32_t channel = 2 * endpoint;
-  // As many as the lane holds: who puts on is not its last thread. The command
-  // itself has been read.
-  for (std::uint32_t slot = 0; slot < region_.options().slots; ++slot) {
-    if (!channels_.Collect(channel, &message_, now_)) break;
-    OnServeMessage(channel);
   }
 }
 

@@ -44,12 +44,14 @@ foreach(
         cpu_shares
         dispatch_policy
         dispatcher
+        dispatcher_cpus
         dispatcher_ends
         dispatcher_take_back
         dispatcher_threads
         engine
         engine_allocation
         engine_control
+        engine_cpus
         engine_link
         engine_wake
         engine_storm

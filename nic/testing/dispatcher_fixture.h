@@ -43,7 +43,10 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
     std::string meta;
   };
 
-  DispatcherTest() {
+  // On a machine whose kernel says where threads are, or null.
+  explicit DispatcherTest(ProcessCpus* cpus = nullptr)
+      : channels_(region_, counters_, cpus),
+        dispatcher_(region_, channels_, counters_, *this, cpus) {
     dispatcher_.set_now(now_);
     for (std::uint32_t endpoint = 0; endpoint < kEndpoints; ++endpoint) {
       hosts_.push_back(std::make_unique<HostChannel>(memory_.bytes().data(),
@@ -168,8 +171,8 @@ class DispatcherTest : public ::testing::Test, private Dispatcher::Handler {
   RegionMemory memory_{options_};
   Region region_{options_, memory_.bytes()};
   Counters counters_;
-  ChannelTable channels_{region_, counters_};
-  Dispatcher dispatcher_{region_, channels_, counters_, *this};
+  ChannelTable channels_;
+  Dispatcher dispatcher_;
   std::vector<std::unique_ptr<HostChannel>> hosts_;
   std::vector<Done> done_;
   std::vector<std::uint32_t> servers_ended_;

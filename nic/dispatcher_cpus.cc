@@ -23,7 +23,6 @@ constexpr Nanos kWordsLook = 20 * kMicrosecond;
 
 void Dispatcher::OnCame(std::uint32_t endpoint) {
   Endpoint& state = endpoints_[endpoint];
-  state.slow = false;
   if (waking_ == endpoint) waking_ = kNone;
   if (!state.here) here_.push_back(endpoint);
   state.here = true;
@@ -39,7 +38,7 @@ void Dispatcher::OnLeft(std::uint32_t endpoint) {
   if (waking_ == endpoint && channels_.NewestWaits(Serve(endpoint))) return;
   // Rule 8: its other CPU will tell.
   if (cpus_->IsOnCpu(endpoint)) return;
-  state.slow = false;
+  state.slow = false;  // rule 10; while it was on the CPU nobody asked
   if (waking_ == endpoint) waking_ = kNone;
   // Rule 6: also what is staged behind a handler that was preempted.
   bool any = false;

@@ -7,6 +7,10 @@
 // and corrupts packets, while hosts crash, cables are pulled, servers are
 // closed and clients reconnect. CallOracle says what must hold.
 //
+// With --machine they are processes of one machine, on a few CPUs whose kernel
+// publishes its run queues; --mistake lets that kernel break one rule, and then
+// something must fail.
+//
 // A program of its own rather than GoogleTest's: its unit is the seed, and a
 // seed that fails prints the command that replays it.
 
@@ -31,6 +35,7 @@
 #include "nic/testing/memory_wire.h"
 #include "nic/testing/random.h"
 #include "nic/testing/simulated_host.h"
+#include "nic/testing/simulated_kernel.h"
 #include "nic/testing/simulated_process.h"
 #include "nic/testing/simulation.h"
 
@@ -40,10 +45,12 @@ namespace {
 using testing::CallOracle;
 using testing::CallPlan;
 using testing::HostOptions;
+using testing::KernelMistake;
 using testing::MemoryNetwork;
 using testing::ProcessOptions;
 using testing::Random;
 using testing::SimulatedHost;
+using testing::SimulatedKernel;
 using testing::SimulatedProcess;
 using testing::Simulation;
 
@@ -51,6 +58,18 @@ using testing::Simulation;
 // all must have ended: handlers, lost servers, clients that have to wait until
 // a session is free.
 constexpr Nanos kLongest = 3600 * kSecond;
+
+struct Options {
+  std::uint64_t first = 1;
+  std::uint64_t seeds = 0;
+  std::uint64_t shard = 1;
+  std::uint64_t shards = 1;
+  bool trace = false;
+  bool counters = false;
+  bool figures = false;
+  bool machine = false;
+  KernelMistake mistake = KernelMistake::kNone;
+};
 
 // What happened in all runs.
 struct Totals {
@@ -80,7 +99,7 @@ struct Totals {
 
 class Run {
  public:
-  Run(std::uint64_t seed, std::ostream* trace);
+  Run(std::uint64_t seed, const Options& options);
 
   // Whether everything was as it must be; if not, complaints() says what.
   bool Do(Totals* totals);
@@ -93,6 +112,7 @@ class Run {
   using Ending = CallPlan::Ending;
 
   Random& random() { return simulation_.random(); }
+  void MakeKernel(KernelMistake mistake);
   void AddProcess();
   CallPlan Plan(int depth);
   Nanos Timeout() {
@@ -106,6 +126,7 @@ class Run {
   void Complain(std::string what) { oracle_.Complain(std::move(what)); }
 
   Simulation simulation_;
+  std::unique_ptr<SimulatedKernel> kernel_;  // of their machine, if it is one
   CallOracle oracle_{kLongest};
   std::vector<std::unique_ptr<SimulatedProcess>> processes_;
   Totals* totals_ = nullptr;
@@ -116,15 +137,26 @@ class Run {
   const unsigned fault_every_;  // steps
 };
 
-Run::Run(std::uint64_t seed, std::ostream* trace)
+Run::Run(std::uint64_t seed, const Options& options)
     : simulation_(seed),
       calls_(random().Between<std::size_t>(20, 200)),
       handler_time_(random().Time(random().OneIn(8) ? 8 * kSecond : kSecond)),
       timeout_(kMillisecond + random().Time(8 * kSecond)),
       fault_every_(random().OneIn(4) ? 0 : random().Between(30u, 1000u)) {
-  simulation_.set_trace(trace);
+  if (options.trace) simulation_.set_trace(&std::cout);
   const std::size_t processes = random().Between<std::size_t>(2, 3);
+  if (options.machine) MakeKernel(options.mistake);
   for (std::size_t index = 0; index < processes; ++index) AddProcess();
+}
+
+void Run::MakeKernel(KernelMistake mistake) {
+  SimulatedKernel::Options options;
+  options.cpus = random().Between(1u, 4u);
+  options.slots = random().Between(2u, 8u);
+  options.slice = 100 * kMicrosecond + random().Time(4 * kMillisecond);
+  options.idle_wait = random().Time(kMillisecond);
+  options.mistake = mistake;
+  kernel_ = std::make_unique<SimulatedKernel>(simulation_, options);
 }
 
 void Run::AddProcess() {
@@ -147,6 +179,7 @@ void Run::AddProcess() {
   host.peers = random().Between(3u, 6u);
   if (random().OneIn(4)) host.calls = random().Between(1u, 16u);
   host.engine_lag = random().OneIn(2) ? 0 : random().Time(100 * kMicrosecond);
+  host.kernel = kernel_.get();
   simulation_.AddHost(host);
   processes_.push_back(std::make_unique<SimulatedProcess>(
       simulation_, processes_.size(), oracle_, process,
@@ -254,7 +287,10 @@ void Run::Heal() {
   simulation_.Trace("nothing goes wrong any more, nearly");
   simulation_.network().set_faults({});
   simulation_.LoseFirst(LH_PACKET_CANCEL);
-  oracle_.Healed(simulation_.now());
+  // A thread without a CPU sees later that its call has ended.
+  constexpr Nanos kLate = 100 * kMillisecond;
+  if (kernel_ != nullptr) kernel_->Calm();
+  oracle_.Healed(simulation_.now() + (kernel_ == nullptr ? 0 : kLate));
   for (const auto& process : processes_) {
     process->set_calling(false);
     simulation_.set_unplugged(process->host(), false);
@@ -266,6 +302,7 @@ bool Run::Do(Totals* totals) {
   totals_ = totals;
   SetFaults();
   for (const auto& process : processes_) process->Start();
+  if (kernel_ != nullptr && !random().OneIn(4)) kernel_->Disturb();
   const Nanos begin = simulation_.now();
   if (!simulation_.RunUntil(begin + 10 * kLongest, [this] {
         if (fault_every_ > 0 && random().OneIn(fault_every_)) Fault();
@@ -312,7 +349,8 @@ constexpr absl::string_view kHelp = R"(usage: nic_simulation_test [OPTION...]
 Simulates calls between engines under faults, one short run for each seed, and
 fails if a call is lost, run twice, or answered wrongly.
 
-  --seeds=N    how many runs: 10000, or 1000000 if LAUBERHORN_LONG=1
+  --seeds=N    how many runs: 10000, or 2000 on one machine; a hundred times as
+               many if LAUBERHORN_LONG=1
   --first=N    the first seed: 1
   --shard=I/N  only every Nth of them, beginning with the Ith (1 to N)
   --seed=N     this one only
@@ -320,24 +358,14 @@ fails if a call is lost, run twice, or answered wrongly.
   --counters   says at the end how often everything happened
   --figures    says at the end how often what must not be was, as `make figures`
                reads it
+  --machine    all processes are on one machine, whose kernel publishes its run
+               queues
+  --mistake=X  as above, and it breaks a rule (SimulatedKernel has their names):
+               fails unless something is noticed
 )";
-
-struct Options {
-  std::uint64_t first = 1;
-  std::uint64_t seeds = 10'000;
-  std::uint64_t shard = 1;
-  std::uint64_t shards = 1;
-  bool trace = false;
-  bool counters = false;
-  bool figures = false;
-};
 
 // Whether the words are options.
 bool Parse(int count, char** words, Options* options) {
-  const char* const often = std::getenv("LAUBERHORN_LONG");
-  if (often != nullptr && std::strcmp(often, "1") == 0) {
-    options->seeds = 1'000'000;
-  }
   for (int at = 1; at < count; ++at) {
     const absl::string_view word = words[at];
     const auto number = [&](absl::string_view name, std::uint64_t* to) {
@@ -350,6 +378,12 @@ bool Parse(int count, char** words, Options* options) {
       options->counters = true;
     } else if (word == "--figures") {
       options->figures = true;
+    } else if (word == "--machine") {
+      options->machine = true;
+    } else if (word.substr(0, 10) == "--mistake=") {
+      options->machine = true;
+      options->mistake = testing::MistakeOf(word.substr(10));
+      if (options->mistake == KernelMistake::kNone) return false;
     } else if (number("--seed=", &options->first)) {
       options->seeds = 1;
     } else if (const std::size_t slash = word.find('/');
@@ -362,6 +396,11 @@ bool Parse(int count, char** words, Options* options) {
                !number("--first=", &options->first)) {
       return false;
     }
+  }
+  if (options->seeds == 0) {
+    const char* const often = std::getenv("LAUBERHORN_LONG");
+    options->seeds = options->machine ? 2'000 : 10'000;
+    if (often != nullptr && std::strcmp(often, "1") == 0) options->seeds *= 100;
   }
   return options->shard >= 1 && options->shard <= options->shards;
 }
@@ -412,14 +451,25 @@ constexpr absl::StatusCode kMustBeSeen[] = {
     absl::StatusCode::kUnimplemented,
     absl::StatusCode::kUnavailable};
 
-bool AllHappened(const Totals& totals) {
+constexpr absl::string_view kOnlyOnMachine[] = {
+    "calls_run",  "takes_left",   "wakes_late", "preempts",
+    "runs_early", "runs_refused", "interrupts"};
+constexpr absl::string_view kNeverOnMachine = "takes_late";
+
+bool AllHappened(const Totals& totals, bool machine) {
   bool all = totals.crashes > 0;
-  for (const absl::string_view name : kMustHappen) {
+  const auto must_happen = [&](absl::string_view name) {
     const auto at =
         std::find(std::begin(Totals::kNames), std::end(Totals::kNames), name);
-    if (totals.counts[at - Totals::kNames] > 0) continue;
+    if (totals.counts[at - Totals::kNames] > 0) return;
     std::cout << "never happened: " << name << "\n";
     all = false;
+  };
+  for (const absl::string_view name : kMustHappen) {
+    if (!machine || name != kNeverOnMachine) must_happen(name);
+  }
+  for (const absl::string_view name : kOnlyOnMachine) {
+    if (machine) must_happen(name);
   }
   for (const absl::StatusCode code : kMustBeSeen) {
     if (totals.statuses[static_cast<std::size_t>(code)] > 0) continue;
@@ -459,22 +509,25 @@ int Main(int count, char** words) {
   Totals totals;
   std::uint64_t runs = 0;
   int failed = 0;
-  for (std::uint64_t at = options.shard - 1; at < options.seeds && failed < 5;
-       at += options.shards) {
+  const int most_failed = options.mistake == KernelMistake::kNone ? 5 : 1;
+  for (std::uint64_t at = options.shard - 1;
+       at < options.seeds && failed < most_failed; at += options.shards) {
     const std::uint64_t seed = options.first + at;
-    Run run(seed, options.trace ? &std::cout : nullptr);
+    Run run(seed, options);
     ++runs;
     if (run.Do(&totals)) continue;
     ++failed;
     std::cout << "seed " << seed << " failed; replay: " << words[0]
-              << " --seed=" << seed << " --trace\n";
+              << (options.machine ? " --machine" : "") << " --seed=" << seed
+              << " --trace\n";
     for (const std::string& complaint : run.complaints()) {
       std::cout << "  " << complaint << "\n";
     }
   }
   if (options.counters) Print(totals);
   if (options.figures) PrintFigures(runs, totals.broken);
-  if (runs >= kRunsThatShowAll && failed == 0 && !AllHappened(totals)) {
+  if (runs >= kRunsThatShowAll && failed == 0 &&
+      !AllHappened(totals, options.machine)) {
     failed = 1;
   }
   std::cout << runs << " runs, " << totals.calls << " calls, " << totals.crashes

@@ -17,8 +17,10 @@ lauberhorn_library(
   testing/memory_wire.cc
   testing/simulated_caller.cc
   testing/simulated_host.cc
+  testing/simulated_kernel.cc
   testing/simulated_process.cc
   testing/simulated_thread.cc
+  testing/simulated_trouble.cc
   testing/simulated_worker.cc
   testing/simulation.cc
   testing/transport_peers.cc
@@ -89,7 +91,31 @@ lauberhorn_test(NAME nic_simulation_test SRCS simulation_test.cc DEPS
 add_test(NAME nic_simulation_replay_test
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/testing/replay_test
                  $<TARGET_FILE:nic_simulation_test>)
-foreach(part IN ITEMS call_oracle simulated_host)
+# The same on one machine whose kernel publishes its run queues; and each mistake
+# of that kernel is noticed.
+set(machine --machine)
+if(LAUBERHORN_SANITIZE)
+  list(APPEND machine --seeds=200)
+endif()
+add_test(NAME nic_machine_simulation_test COMMAND nic_simulation_test
+                                                  ${machine})
+set_tests_properties(nic_machine_simulation_test PROPERTIES LABELS memory)
+if(NOT LAUBERHORN_SANITIZE)
+  foreach(
+    mistake IN
+    ITEMS PARK_WITHOUT_RECHECK
+          EARLY_RUN_REFUSED
+          RUN_LOST_ON_LEAVING
+          DEPARTURE_UNTOLD
+          PARKED_UNTOLD
+          ANSWER_MISSING
+          REFUSED_AS_DONE)
+    add_test(NAME nic_kernel_mistake_${mistake}
+             COMMAND nic_simulation_test --mistake=${mistake} --seeds=2000)
+    set_tests_properties(nic_kernel_mistake_${mistake} PROPERTIES WILL_FAIL TRUE)
+  endforeach()
+endif()
+foreach(part IN ITEMS call_oracle simulated_host simulated_kernel)
   lauberhorn_test(NAME nic_${part}_test SRCS testing/${part}_test.cc DEPS
                   lauberhorn_nic_testing)
 endforeach()

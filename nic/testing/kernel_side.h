@@ -49,6 +49,8 @@ class KernelSide {
     std::uint32_t flags = 0;
   };
   void Publish(std::uint32_t cpu, const Doing& doing);
+  // A mistake: who runs there leaves untold.
+  void ForgetWhoRuns(std::uint32_t cpu) { cpus_[cpu].endpoint = kNobody; }
   void Bound(std::uint32_t cpu, std::uint32_t endpoint) {
     Publish(cpu, {.mode = LH_CPU_BOUND, .endpoint = endpoint});
   }

@@ -10,6 +10,7 @@ namespace lauberhorn::nic::testing {
 SimulatedCaller::SimulatedCaller(SimulatedProcess& process,
                                  std::uint32_t endpoint)
     : process_(process),
+      endpoint_(endpoint),
       channel_(process.host().call(endpoint)),
       wait_(channel_, process.simulation().random(), process.options().lag) {}
 
@@ -31,6 +32,9 @@ Nanos SimulatedCaller::Run(Nanos now) {
           now + process_.simulation().random().Time(process_.options().think);
     }
     next = std::min(next, std::max(next_call_, now + 1));
+  } else if (process_.calling() && process_.host().options().kernel) {
+    // Another thread may make room, and does not wake this one.
+    next = std::min(next, now + kMillisecond);
   }
   if (!cancels_.empty()) next = std::min(next, cancels_.begin()->first);
   return next;

@@ -22,12 +22,16 @@ class SimulatedCaller final : public SimulatedThread {
 
   Nanos Run(Nanos now) override;
   void Wake(const __u64* word, Nanos now) override { wait_.Wake(word, now); }
+  std::uint32_t endpoint() const override { return endpoint_; }
+  const __u64* sleeps_on() const override { return wait_.sleeps_on(); }
+  bool only_waits() const override { return wait_.watches(); }
 
  private:
   void Call(Nanos now);
   void Cancel(std::uint64_t handle);
 
   SimulatedProcess& process_;
+  const std::uint32_t endpoint_;
   HostChannel& channel_;
   LaneWait wait_;
   Outbox outbox_;

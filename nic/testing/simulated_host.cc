@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "nic/testing/simulated_kernel.h"
+
 namespace lauberhorn::nic::testing {
 namespace {
 
@@ -17,14 +19,18 @@ constexpr int kTurnsPerCommand = 5;
 }  // namespace
 
 struct SimulatedHost::Process {
-  Process(const HostOptions& options, const Secret& secret, WireFactory& wires,
-          Waker& waker, int* rings)
+  Process(const HostOptions& options, const Processors::Attachment& attachment,
+          const Secret& secret, WireFactory& wires, Waker& waker, int* rings)
       : memory(options.region),
         region(options.region, memory.bytes()),
         engine({.secret = secret,
                 .sessions = options.sessions,
                 .peers = options.peers,
-                .calls = options.calls},
+                .calls = options.calls,
+                .processors = options.kernel == nullptr
+                                  ? nullptr
+                                  : &options.kernel->processors(),
+                .attachment = attachment},
                region, wires, waker) {
     region.Ready();
     for (std::uint32_t at = 0; at < options.region.endpoints; ++at) {
@@ -54,13 +60,16 @@ SimulatedHost::~SimulatedHost() = default;
 void SimulatedHost::Start(Nanos now) {
   Secret secret;
   for (std::uint8_t& byte : secret) byte = random_.Below<std::uint8_t>(255);
-  process_ = std::make_unique<Process>(options_, secret, *wires_,
+  Processors::Attachment attachment = {};
+  if (options_.kernel != nullptr) attachment = options_.kernel->Attach(*this);
+  process_ = std::make_unique<Process>(options_, attachment, secret, *wires_,
                                        static_cast<Waker&>(*this), &rings_);
   asleep_ = false;
   engine_at_ = now;
 }
 
 void SimulatedHost::Crash() {
+  if (options_.kernel != nullptr) options_.kernel->Crash(*this);
   process_.reset();
   woken_.clear();
   late_results_.clear();
@@ -109,6 +118,7 @@ bool SimulatedHost::TakeLateResult(TakenMessage* result) {
 }
 
 void SimulatedHost::AddThread(std::unique_ptr<SimulatedThread> thread) {
+  if (options_.kernel != nullptr) options_.kernel->Begin(*this, *thread);
   process_->threads.push_back(std::move(thread));
   threads_at_ = 0;
 }
@@ -132,12 +142,20 @@ void SimulatedHost::TakeTurn(Nanos now) {
   if (asleep_) engine.Awake();
   asleep_ = false;
   engine_at_ = kNever;  // a packet to itself may come meanwhile
-  const Nanos next = engine.Poll(now);
+  SimulatedKernel* const kernel = options_.kernel;
+  if (kernel != nullptr) kernel->BeforeTurn(now);
+  Nanos next = engine.Poll(now);
+  if (kernel != nullptr) {
+    kernel->AfterTurn(now);
+    next = std::min(next, kernel->processors().Next(now));
+  }
   threads_at_ = now;  // what it did they may see
-  if (next > now && engine.TryToSleep()) {
+  if (next > now && engine.TryToSleep() &&
+      (kernel == nullptr || !kernel->processors().HasNews())) {
     asleep_ = true;
     if (next != kNever) RunEngineAt(next);
   } else {
+    engine.Awake();
     RunEngineAt(now + kTurn);
   }
 }
@@ -146,6 +164,7 @@ void SimulatedHost::Wake(__u64* word) { woken_.push_back(word); }
 
 void SimulatedHost::RunThreads(Nanos now) {
   auto& threads = process_->threads;
+  SimulatedKernel* const kernel = options_.kernel;
   for (const __u64* const word : woken_) {
     for (const auto& thread : threads) thread->Wake(word, now);
   }
@@ -153,8 +172,12 @@ void SimulatedHost::RunThreads(Nanos now) {
   threads_at_ = kNever;
   // They may start others, and make commands.
   for (std::size_t at = 0; at < threads.size(); ++at) {
-    const Nanos next = threads[at]->Run(now);
+    SimulatedThread& thread = *threads[at];
+    if (kernel != nullptr && !kernel->MayRun(thread)) continue;
+    const Nanos next = thread.Run(now);
+    if (kernel != nullptr) kernel->Ran(thread, next);
     threads_at_ = std::min(threads_at_, next);
+    if (kernel != nullptr && thread.ended()) kernel->End(thread);
   }
   threads.erase(
       std::remove_if(threads.begin(), threads.end(),

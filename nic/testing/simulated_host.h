@@ -47,7 +47,18 @@ class SimulatedThread {
 
   // Whether it has ended.
   virtual bool ended() const { return false; }
+
+  // For a kernel. Its endpoint in the table of its process; kUnbound if it is
+  // no thread of that.
+  static constexpr std::uint32_t kUnbound = ~std::uint32_t{0};
+  virtual std::uint32_t endpoint() const { return kUnbound; }
+  // The word that it sleeps on; null if it is awake.
+  virtual const __u64* sleeps_on() const { return nullptr; }
+  // Whether it does nothing but wait for the NIC.
+  virtual bool only_waits() const { return false; }
 };
+
+class SimulatedKernel;
 
 struct HostOptions {
   RegionOptions region;
@@ -55,6 +66,10 @@ struct HostOptions {
   std::uint32_t peers = 8;
   std::uint32_t calls = ~std::uint32_t{0};
   Nanos engine_lag = 0;  // the engine's turns come up to so much too late
+  // Of the machine that the process is on; it outlives the host. Null: threads
+  // run whenever they like, on a kernel that publishes nothing.
+  SimulatedKernel* kernel = nullptr;
+  std::uint32_t weight = 1;  // there
 };
 
 class SimulatedHost final : private Waker {
@@ -97,6 +112,14 @@ class SimulatedHost final : private Waker {
 
   // A packet has come to one of its wires.
   void PacketCame(Nanos now) { RunEngineAt(now); }
+
+  // For its kernel: there is something for the engine, or a thread may go on.
+  void RunEngineSoon(Nanos now) {
+    if (up()) RunEngineAt(now);
+  }
+  void RunThreadsAt(Nanos when) {
+    if (up()) threads_at_ = std::min(threads_at_, when);
+  }
 
   // Does what is due at `now`; Next() says when to come back, 0 for at once.
   void Run(Nanos now);

@@ -63,6 +63,7 @@ class SimulatedProcess {
 
   // Whether callers make calls.
   void set_calling(bool calling) { calling_ = calling; }
+  bool calling() const { return calling_; }
 
   // Handlers that run.
   std::uint32_t handling() const { return handling_; }

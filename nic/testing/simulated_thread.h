@@ -34,6 +34,10 @@ class LaneWait {
 
   void Wake(const __u64* word, Nanos now);
 
+  // The word that it sleeps on, or null; whether it watches.
+  const __u64* sleeps_on() const { return state_ == kAsleep ? word_ : nullptr; }
+  bool watches() const { return state_ == kWatching; }
+
  private:
   enum State { kIdle, kWatching, kComing, kAsleep, kWoken };
 

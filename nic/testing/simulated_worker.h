@@ -24,6 +24,15 @@ class SimulatedWorker final : public SimulatedThread {
   Nanos Run(Nanos now) override;
   void Wake(const __u64* word, Nanos now) override;
   bool ended() const override { return state_ == kEnded; }
+  std::uint32_t endpoint() const override { return endpoint_; }
+  const __u64* sleeps_on() const override {
+    return state_ == kCalling ? call_wait_.sleeps_on()
+                              : serve_wait_.sleeps_on();
+  }
+  bool only_waits() const override {
+    return (state_ == kWaiting && serve_wait_.watches()) ||
+           (state_ == kCalling && call_wait_.watches());
+  }
 
  private:
   enum State {

@@ -38,6 +38,7 @@ Processors::Processors(KernelRegion& region, std::uint32_t processes,
          .channel = KernelChannel(region.OutLane(cpu), region.InLane(cpu))});
     cpus_.back().commands.reserve(region.options().slots);
   }
+  told_.reserve(processes);
   wanted_.reserve(endpoints_.size());
   holders_.resize(cpus_.size());
 }
@@ -47,7 +48,8 @@ void Processors::Attach(const Attachment& process, Process& listener,
   owners_[process.process] = {.listener = &listener,
                               .counters = &counters,
                               .first = process.first,
-                              .count = process.count};
+                              .count = process.count,
+                              .told = owners_[process.process].told};
   for (std::uint32_t at = 0; at < process.count; ++at) {
     // What CPUs run, and what was asked of the kernel, does not end with an
     // owner.
@@ -62,12 +64,12 @@ void Processors::Attach(const Attachment& process, Process& listener,
 }
 
 void Processors::Detach(std::uint32_t process) {
-  const Owner& owner = owners_[process];
+  Owner& owner = owners_[process];
   for (std::uint32_t at = owner.first; at < owner.first + owner.count; ++at) {
     endpoints_[at].owner = kNone;
   }
   shares_.End(process);
-  owners_[process] = {};
+  owner = {.told = owner.told};
 }
 
 // Looking.
@@ -78,6 +80,8 @@ bool Processors::HasNews() const {
 }
 
 bool Processors::Look(Nanos now) {
+  for (const std::uint32_t process : told_) owners_[process].told = false;
+  told_.clear();
   bool news = false;
   for (std::uint32_t cpu = 0; cpu < cpus_.size(); ++cpu) {
     ChargeTo(cpus_[cpu], now);
@@ -98,6 +102,14 @@ std::uint32_t Processors::EndpointOf(std::uint32_t plus_one) const {
   const bool known = plus_one > 0 && plus_one <= endpoints_.size() &&
                      endpoints_[plus_one - 1].owner != kNone;
   return known ? plus_one - 1 : kNone;
+}
+
+Processors::Process& Processors::ListenerOf(std::uint32_t endpoint) {
+  const std::uint32_t process = endpoints_[endpoint].owner;
+  Owner& owner = owners_[process];
+  if (!owner.told) told_.push_back(process);
+  owner.told = true;
+  return *owner.listener;
 }
 
 void Processors::LookAt(std::uint32_t number, Nanos now) {
@@ -129,13 +141,13 @@ void Processors::LookAt(std::uint32_t number, Nanos now) {
   Endpoint& endpoint = endpoints_[came];
   endpoint.slept = kAwake;
   endpoint.refused_until = 0;
-  owners_[endpoint.owner].listener->OnCame(came, now);
+  ListenerOf(came).OnCame(came, now);
 }
 
 void Processors::OnLeft(std::uint32_t endpoint, Nanos now) {
   Endpoint& entry = endpoints_[endpoint];
   entry.slept = kAwake;
-  owners_[entry.owner].listener->OnLeft(endpoint, now);
+  ListenerOf(endpoint).OnLeft(endpoint, now);
 }
 
 void Processors::ChargeTo(Cpu& cpu, Nanos now) {
@@ -364,7 +376,7 @@ void Processors::OnAnswer(std::uint32_t endpoint, std::uint32_t cpu,
     entry.refused_until = now + kPromise;
     if (waking) Wake(endpoint);
   }
-  owners_[entry.owner].listener->OnRefused(endpoint, now);
+  ListenerOf(endpoint).OnRefused(endpoint, now);
 }
 
 }  // namespace lauberhorn::nic

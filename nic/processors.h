@@ -91,6 +91,9 @@ class Processors {
   // Works through what is new. True if anything was.
   bool Look(Nanos now);
 
+  // The processes that the last one told anything.
+  absl::Span<const std::uint32_t> told() const { return told_; }
+
   // Whether anything is new since then: loads a word for each CPU.
   bool HasNews() const;
 
@@ -145,6 +148,10 @@ class Processors {
   }
   // The endpoint that the CPU was last seen to run; kNone if none.
   std::uint32_t SeenOn(std::uint32_t cpu) const { return cpus_[cpu].seen; }
+  // Whose that is.
+  std::uint32_t ProcessOn(std::uint32_t cpu) const {
+    return SeenOn(cpu) == kNone ? kNone : endpoints_[SeenOn(cpu)].owner;
+  }
 
  private:
   struct Command {
@@ -162,8 +169,9 @@ class Processors {
   struct Owner {
     Process* listener = nullptr;
     Counters* counters = nullptr;
-    std::uint32_t first = 0;
+    std::uint32_t first = 0;  // of its endpoints
     std::uint32_t count = 0;
+    bool told = false;  // in told_
   };
   struct Endpoint {
     std::uint32_t owner = kNone;
@@ -196,6 +204,8 @@ class Processors {
   // An index plus one, as the kernel writes it; kNone if it is nobody's.
   std::uint32_t EndpointOf(std::uint32_t plus_one) const;
 
+  // Who is to be told of the endpoint, which has an owner.
+  Process& ListenerOf(std::uint32_t endpoint);
   void LookAt(std::uint32_t cpu, Nanos now);
   void ChargeTo(Cpu& cpu, Nanos now);
   void OnLeft(std::uint32_t endpoint, Nanos now);
@@ -211,6 +221,7 @@ class Processors {
   std::vector<Cpu> cpus_;
   std::vector<Endpoint> endpoints_;
   std::vector<Owner> owners_;
+  std::vector<std::uint32_t> told_;
   std::vector<std::uint32_t> wanted_;   // endpoints to be woken
   std::vector<std::uint32_t> holders_;  // scratch: processes, by CPU
   std::uint64_t looks_ = 1;

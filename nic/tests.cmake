@@ -54,6 +54,7 @@ foreach(
         engine_allocation
         engine_control
         engine_cpus
+        engine_set
         engine_link
         engine_wake
         engine_storm

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/engine_set.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "nic/testing/host_side.h"
+#include "nic/testing/kernel_side.h"
+#include "nic/testing/memory_wire.h"
+#include "nic/testing/node.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::HostChannel;
+using testing::KernelMemory;
+using testing::KernelSide;
+using testing::TakenMessage;
+
+constexpr RegionOptions kRegion = {
+    .endpoints = 2, .arrived_calls = 8, .own_calls = 8};
+
+// Processes of two threads each, on two CPUs.
+class Machine : private Interrupter {
+ public:
+  explicit Machine(std::uint32_t processes)
+      : memory_({.cpus = 2, .endpoints = 2 * processes}),
+        kernel(memory_.region()),
+        processors_(memory_.region(), processes, 1, *this),
+        set(processors_, processes) {
+    for (std::uint32_t cpu = 0; cpu < 2; ++cpu) {
+      kernel.Publish(cpu, {.mode = LH_CPU_OTHER});
+    }
+    for (std::uint32_t process = 0; process < processes; ++process) {
+      EngineOptions options;
+      options.processors = &processors_;
+      options.attachment = {.process = process,
+                            .first = 2 * process,
+                            .count = 2,
+                            .generation = 1,
+                            .weight = 1};
+      nodes.push_back(
+          std::make_unique<testing::Node>(kRegion, options, 1, *wires_));
+      set.Add(process, nodes.back()->engine);
+    }
+    Turns(3);
+  }
+
+  // The next turn is when it is wanted, or a while later.
+  Nanos Turns(std::uint32_t count) {
+    Nanos next = 0;
+    while (count-- > 0) {
+      now += kMicrosecond;
+      next = set.Turn(now);
+    }
+    return next;
+  }
+  // A call to nobody by endpoint 0 of the process, answered at once.
+  bool PutCall(std::uint32_t process) {
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(kRegion.arrived_calls, ++generation_);
+    call.code = 7;
+    return nodes[process]->call.Put(call);
+  }
+  bool TakeAnswer(std::uint32_t process) {
+    TakenMessage answer;
+    return nodes[process]->call.Take(&answer);
+  }
+
+ private:
+  void Interrupt(std::uint32_t) override {}
+
+  testing::MemoryNetwork network_{1};
+  const std::unique_ptr<WireFactory> wires_ =
+      network_.Host(testing::TestAddress(1));
+  KernelMemory memory_;
+  std::uint32_t generation_ = 0;
+
+ public:
+  KernelSide kernel;
+
+ private:
+  Processors processors_;
+
+ public:
+  std::vector<std::unique_ptr<testing::Node>> nodes;
+  EngineSet set;
+  Nanos now = kSecond;
+};
+
+// In so many turns, while the two threads of a process are on the CPUs.
+std::uint64_t PollsWith(std::uint32_t processes) {
+  constexpr std::uint32_t kTurns = 1000;
+  Machine machine(processes);
+  machine.kernel.Bound(0, 0);
+  machine.kernel.Bound(1, 1);
+  machine.Turns(1);
+  const std::uint64_t before = machine.set.polls();
+  machine.Turns(kTurns);
+  return machine.set.polls() - before;
+}
+
+TEST(EngineSetTest, WhatItPollsFollowsTheCpusNotTheProcesses) {
+  const std::uint64_t one = PollsWith(1);
+  EXPECT_GE(one, 1000u);
+  EXPECT_LE(PollsWith(64), 2 * one);
+}
+
+TEST(EngineSetTest, WhatAThreadPutsIsReadInTheSameTurn) {
+  Machine machine(16);
+  for (const std::uint32_t process : {3u, 9u}) {
+    machine.kernel.Bound(0, 2 * process);
+    machine.Turns(1);
+    ASSERT_TRUE(machine.PutCall(process));
+    machine.Turns(1);
+    EXPECT_TRUE(machine.TakeAnswer(process)) << process;
+    // Also if it leaves meanwhile.
+    ASSERT_TRUE(machine.PutCall(process));
+    machine.kernel.Publish(0, {.mode = LH_CPU_OTHER});
+    machine.Turns(1);
+    EXPECT_TRUE(machine.TakeAnswer(process)) << process;
+  }
+}
+
+TEST(EngineSetTest, ABellOfOneWithoutACpuIsFoundInItsTurn) {
+  Machine machine(16);
+  ASSERT_TRUE(machine.PutCall(7));
+  machine.Turns(16);
+  EXPECT_TRUE(machine.TakeAnswer(7));
+  // At once if somebody says so.
+  ASSERT_TRUE(machine.PutCall(11));
+  machine.set.Mark(11);
+  machine.Turns(1);
+  EXPECT_TRUE(machine.TakeAnswer(11));
+}
+
+TEST(EngineSetTest, ItSleepsIfNobodyHasWork) {
+  Machine machine(4);
+  machine.Turns(20);
+  EXPECT_TRUE(machine.set.TryToSleep());
+  for (const auto& node : machine.nodes) {
+    EXPECT_EQ(node->region.info()->asleep, 1u);
+  }
+  machine.set.Awake();
+  ASSERT_TRUE(machine.PutCall(2));
+  EXPECT_FALSE(machine.set.TryToSleep());
+  for (const auto& node : machine.nodes) {
+    EXPECT_EQ(node->region.info()->asleep, 0u);
+  }
+  machine.Turns(1);
+  EXPECT_TRUE(machine.TakeAnswer(2)) << "it is polled next";
+  machine.Turns(20);
+  machine.kernel.Bound(1, 5);
+  EXPECT_FALSE(machine.set.TryToSleep()) << "a thread has come";
+  EXPECT_EQ(machine.nodes[0]->region.info()->asleep, 0u);
+}
+
+TEST(EngineSetTest, OneThatIsGoneIsNotPolled) {
+  Machine machine(2);
+  machine.set.Mark(0);
+  machine.set.Remove(0);
+  machine.nodes[0].reset();
+  machine.kernel.Bound(0, 0);
+  machine.Turns(5);
+  machine.set.Mark(0);
+  const std::uint64_t before = machine.set.polls();
+  machine.Turns(10);
+  EXPECT_LE(machine.set.polls() - before, 10u);
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

@@ -26,11 +26,13 @@
 static int lh_look(const struct lh_device_park *park)
 {
 	u64 word;
+	int error;
 
-	if (copy_from_user_nofault(&word, u64_to_user_ptr(park->word),
-				   sizeof(word)))
-		return -EFAULT;
-	return word == park->parked;
+	/* As below, and so for the same addresses. */
+	pagefault_disable();
+	error = get_user(word, (u64 __user *)u64_to_user_ptr(park->word));
+	pagefault_enable();
+	return error ?: word == park->parked;
 }
 
 /* Sleeps in the queue once. */
@@ -105,15 +107,19 @@ int lh_park_caller(struct lh_process *process,
 	thread = READ_ONCE(endpoint->thread);
 	if (thread == task_pid(current)) {
 		error = lh_park_bound(park);
-		if (error != -ENODEV)
-			return error ?: lh_process_serves(process);
-		/* Dispatch was turned off: it goes on without. */
-		lh_unbound(process, endpoint);
-	} else if (thread) {
-		return -EBUSY;
+		/* Dispatch was turned off: it looks, and goes on without. */
+		if (error == -ENODEV) {
+			lh_unbound(process, endpoint);
+			error = 0;
+		}
+		return error ?: lh_process_serves(process);
 	}
+	if (thread)
+		return -EBUSY;
 	do {
 		error = lh_park_once(process, endpoint, park);
+		if (error == -EFAULT && signal_pending(current))
+			error = -EINTR;
 		/* Not where a fault may sleep: here, and then from the start. */
 	} while (error == -EFAULT &&
 		 !get_user(now, (u64 __user *)u64_to_user_ptr(park->word)));

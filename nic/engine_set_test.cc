@@ -15,7 +15,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-using testing::HostChannel;
 using testing::KernelMemory;
 using testing::KernelSide;
 using testing::TakenMessage;

@@ -45,6 +45,7 @@ def table(seen, sites, off, figures):
         lines.append(row(name, *(seen.usual_pass(kind, worst)[1]
                                  for worst in ("tested", "unchanged"))))
     lines += [
+        row("whether a CPU only waits", "", most(seen, "only_waits", "waiter")),
         row("a bound thread leaves to sleep", "", "", most(seen, "picked", "left")),
         row("a bound thread is interrupted", "", "", figures["hook_ipi_instructions"]),
         row("a CPU becomes idle", "", figures["idle_entry_instructions"])]

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 # What each key is for.
 KEYS = {"lauberhorn_publishing": "word", "lauberhorn_kicking": "kick"}
+# What asks whether a thread only waits.
+WAITER = ("waiter", "only_waits")
 # Here the key says that a CPU has become idle.
 IDLE = "do_idle"
 # What hooks call, and what that calls.
@@ -70,7 +72,10 @@ class Site:
 
     @property
     def purpose(self):
-        """What the hook is for: word, kick or idle."""
+        """What the hook is for: word, kick, idle, or waiter: it tells nothing, and
+        asks whether what runs only waits."""
+        if self.hook in WAITER:
+            return "waiter"
         return "idle" if self.function == IDLE else self.key
 
     @property

@@ -29,9 +29,10 @@ RING = range(16, 48)
 
 # Kinds of what a hook does: nothing; look at a pointer that is NULL; look at the word
 # as well; store another word of the endpoint, of the CPU, or of a CPU that a bound
-# thread leaves. And apart from words: what it does about a CPU that has become idle, or
-# about an interrupt.
-ORDER = ("off", "tested", "unchanged", "endpoint", "changed", "left", "idle", "kick")
+# thread leaves. And apart from words: ask whether a thread only waits; what it does about
+# a CPU that has become idle, or about an interrupt.
+ORDER = ("off", "tested", "waiter", "unchanged", "endpoint", "changed", "left", "idle",
+         "kick")
 
 
 def ranges(kernel, sites):

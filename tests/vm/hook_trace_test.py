@@ -78,6 +78,9 @@ class SitesTest(unittest.TestCase):
                                        ("do_idle", "word", "idle")):
             self.assertEqual(
                 hook_sites.Site(SITE, function, block(), key).purpose, purpose)
+        call = hook_sites.Instruction(CALL, "call", "1 <__lauberhorn_only_waits>")
+        self.assertEqual(
+            hook_sites.Site(SITE, "sched_idle_cpu", (call,)).purpose, "waiter")
 
     def test_what_hooks_call_has_names(self):
         for name in ("local_clock", "sched_clock", "sched_clock_noinstr"):

@@ -3,6 +3,7 @@
 //
 // How a NIC ends, a device is unbound, and the module unloaded, each while
 // processes use it.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -155,6 +156,7 @@ TEST(Life, TheDeviceMayBeUnboundWhileItServes) {
 
 TEST(Life, AReadThatWaitsEndsWithTheDevice) {
   const auto nic = Nic::Started();
+  ASSERT_EQ(fcntl(nic->file(), F_SETFL, 0), 0);
   std::thread reader([&] {
     lh_nic_event event;
     EXPECT_EQ(read(nic->file(), &event, sizeof(event)), -1);

@@ -54,7 +54,8 @@ nic::RegionOptions PartOptions(const NicOptions& options) {
 }
 
 Nic::Nic(const NicOptions& options)
-    : options_(options), file_(open(options.node, O_RDWR | O_CLOEXEC)) {
+    : options_(options),
+      file_(open(options.node, O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
   if (file_ >= 0) return;
   std::perror(options.node);
   std::_Exit(2);
@@ -149,12 +150,14 @@ bool Nic::Becomes(std::uint32_t endpoint, lh_endpoint_state state) const {
 }
 
 std::optional<lh_nic_event> Nic::Next() {
-  pollfd wait = {file_, POLLIN, 0};
-  constexpr auto kMilliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(kPatience);
-  if (poll(&wait, 1, kMilliseconds.count()) != 1) return std::nullopt;
+  // What poll() saw may have gone by the time that it is read.
   lh_nic_event event;
-  if (read(file_, &event, sizeof(event)) != sizeof(event)) return std::nullopt;
+  const auto reads = [&] {
+    pollfd wait = {file_, POLLIN, 0};
+    return poll(&wait, 1, 1) == 1 &&
+           read(file_, &event, sizeof(event)) == sizeof(event);
+  };
+  if (!Eventually(reads)) return std::nullopt;
   return event;
 }
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Messages over the lanes of a part, the ring, parking and RUN.
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -373,7 +372,6 @@ TEST(Ring, ManyAreOne) {
   lh_nic_event event;
   EXPECT_EQ(read(nic->file(), &event, sizeof(event) - 1), -1);
   EXPECT_EQ(errno, EINVAL);
-  EXPECT_EQ(fcntl(nic->file(), F_SETFL, O_NONBLOCK), 0);
   EXPECT_EQ(read(nic->file(), &event, sizeof(event)), -1);
   EXPECT_EQ(errno, EAGAIN);
   child.Say('q');

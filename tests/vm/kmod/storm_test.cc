@@ -63,8 +63,11 @@ std::uint64_t Soon(Random& random) {
 
 // What a thread of a process does for a while; errors are part of it.
 void Use(const Device& device, std::uint32_t endpoint, Random random) {
-  const bool binds = Below(random, 2) == 0;
-  if (binds) static_cast<void>(device.Bind(endpoint));
+  // No hint page: another thread may unmap it meanwhile.
+  lh_device_bind bind = {endpoint, 0, 0};
+  if (Below(random, 2) == 0) {
+    static_cast<void>(Call(device.file(), LH_DEVICE_BIND, &bind));
+  }
   for (std::uint64_t round = Below(random, 20); round > 0; --round) {
     switch (Below(random, 4)) {
       case 0:
@@ -74,7 +77,7 @@ void Use(const Device& device, std::uint32_t endpoint, Random random) {
         static_cast<void>(device.Unbind());
         break;
       case 2:
-        static_cast<void>(device.Bind(endpoint));
+        static_cast<void>(Call(device.file(), LH_DEVICE_BIND, &bind));
         break;
       default:
         static_cast<void>(device.Park(endpoint, Soon(random)));

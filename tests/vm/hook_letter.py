@@ -39,7 +39,7 @@ def table(seen, sites, off, figures):
     for hook, name in HOOKS.items():
         tests = max((site.tests for site in sites if site.hook == hook), default="")
         lines.append(row(name, tests, most(seen, hook, "unchanged"),
-                         most(seen, hook, "changed")))
+                         most(seen, hook, "changed") or most(seen, hook, "endpoint")))
     for kind, name in (("wake", "all hooks of a wake-up"),
                        ("switch", "all hooks of a switch")):
         lines.append(row(name, *(seen.usual_pass(kind, worst)[1]

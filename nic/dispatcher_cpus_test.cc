@@ -82,9 +82,7 @@ TEST_F(DispatcherCpusTest, ACallWaitsForACpuOrForAThread) {
 
 // The give finds its slot PARKED: the thread was about to sleep.
 TEST_F(DispatcherCpusTest, OneThatFallsAsleepGetsItsCallWithARun) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   ASSERT_TRUE(hosts_[0]->Park());
   kernel_.Idle(1);
   Look();
@@ -95,9 +93,7 @@ TEST_F(DispatcherCpusTest, OneThatFallsAsleepGetsItsCallWithARun) {
 
 // Rule 6.
 TEST_F(DispatcherCpusTest, WhatWasNotTakenWhenItsThreadLeftIsTakenBack) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   Accept(1);
   kernel_.Publish(0, {.mode = LH_CPU_OTHER});
   Look();
@@ -109,26 +105,20 @@ TEST_F(DispatcherCpusTest, WhatWasNotTakenWhenItsThreadLeftIsTakenBack) {
 }
 
 TEST_F(DispatcherCpusTest, SoIsWhatWasStagedBehindAHandlerThatWasPreempted) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   const std::uint64_t running = RunShort(0);
   Accept(11);
   EXPECT_EQ(counters_.calls_staged.value(), 1u);
   kernel_.Publish(0, {.mode = LH_CPU_OTHER});
   Look();
   EXPECT_EQ(counters_.takes_left.value(), 1u);
-  Begin(1);
-  kernel_.Bound(1, kFirst + 1);
-  Look();
+  BeginOn(1, 1);
   EXPECT_EQ(Take(1), 11u);
   EXPECT_TRUE(Reply(0, running));
 }
 
 TEST_F(DispatcherCpusTest, NothingIsStagedBehindAHandlerWithoutACpu) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   RunShort(0);
   kernel_.Publish(0, {.mode = LH_CPU_OTHER});
   Look();
@@ -138,9 +128,7 @@ TEST_F(DispatcherCpusTest, NothingIsStagedBehindAHandlerWithoutACpu) {
 
 // Rule 7.
 TEST_F(DispatcherCpusTest, WhatItIsBeingWokenForIsNotTakenBackAsItGoesToSleep) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   ASSERT_TRUE(hosts_[0]->Park());
   kernel_.Idle(1);
   Look();
@@ -157,9 +145,7 @@ TEST_F(DispatcherCpusTest, WhatItIsBeingWokenForIsNotTakenBackAsItGoesToSleep) {
 
 // Rule 8.
 TEST_F(DispatcherCpusTest, NorIfItIsOnAnotherCpu) {
-  Begin(0);
-  kernel_.Bound(1, kFirst);
-  Look();
+  BeginOn(0, 1);
   Accept(1);
   kernel_.Idle(1);
   kernel_.Bound(0, kFirst);
@@ -241,9 +227,7 @@ TEST_F(DispatcherCpusTest, ARunIsAnsweredBeforeTheNext) {
 }
 
 TEST_F(DispatcherCpusTest, TheCallsOfADeadThreadEndAndItGetsNoMore) {
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   Accept(1);
   ASSERT_EQ(Take(0), 1u);
   kernel_.SetState(kFirst, LH_ENDPOINT_DEAD, kThread);
@@ -287,9 +271,7 @@ TEST_F(DispatcherCpusTest, ACpuIsTakenFromAProcessThatIsAhead) {
 
 TEST_F(DispatcherCpusTest, AThreadThatWaitsGetsNothingIfAnotherProcessIsDue) {
   CpuShares& shares = processors_.shares();
-  Begin(0);
-  kernel_.Bound(0, kFirst);
-  Look();
+  BeginOn(0, 0);
   shares.Busy(1);
   shares.Claim(1, now_);
   shares.Charge(0, kMillisecond);

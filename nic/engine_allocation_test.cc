@@ -140,26 +140,37 @@ struct ServingNode : testing::Node {
   HostChannel serve{region.base(), 0, Which::kServe};
 };
 
+constexpr std::uint64_t kMethod = 7;
+
+// Between a server and a client.
+struct Cable {
+  // The server serves kMethod, and the client knows it: the handle of this
+  // peer.
+  std::uint64_t Serve(ServingNode& server, ServingNode& client, Nanos now) {
+    lh_command_method method = {};
+    method.method = kMethod;
+    OpenServer(server.Commands(now), method, "", lh_address());
+    return Connect(client.Commands(now), server_address.raw());
+  }
+
+  Address client_address = TestAddress(2, 1000);
+  Address server_address = TestAddress(1, 50051);
+  std::unique_ptr<Pipe> to_server = std::make_unique<Pipe>();
+  std::unique_ptr<Pipe> to_client = std::make_unique<Pipe>();
+  PipeFactory server_wires{*to_server, *to_client, server_address,
+                           client_address};
+  PipeFactory client_wires{*to_client, *to_server, client_address,
+                           server_address};
+};
+
 TEST(EngineAllocationTest, FlowingCallsAllocateNothing) {
-  constexpr std::uint64_t kMethod = 7;
-  const Address client_address = TestAddress(2, 1000);
-  const Address server_address = TestAddress(1, 50051);
-  const auto to_server = std::make_unique<Pipe>();
-  const auto to_client = std::make_unique<Pipe>();
-  PipeFactory server_wires(*to_server, *to_client, server_address,
-                           client_address);
-  PipeFactory client_wires(*to_client, *to_server, client_address,
-                           server_address);
-  ServingNode server(1, server_wires);
-  ServingNode client(2, client_wires);
+  Cable cable;
+  ServingNode server(1, cable.server_wires);
+  ServingNode client(2, cable.client_wires);
 
   Nanos now = kSecond;
   const std::uint64_t before_control = allocations;
-  lh_command_method method = {};
-  method.method = kMethod;
-  OpenServer(server.Commands(now), method, "", lh_address());
-  const std::uint64_t peer =
-      Connect(client.Commands(now), server_address.raw());
+  const std::uint64_t peer = cable.Serve(server, client, now);
 
   // Control commands may allocate, and the test would see it.
   EXPECT_GT(allocations, before_control);
@@ -207,31 +218,19 @@ class NoInterrupter final : public Interrupter {
 
 // A thread that comes to a CPU for each call, and leaves it.
 TEST(EngineAllocationTest, CallsByRunAllocateNothing) {
-  constexpr std::uint64_t kMethod = 7;
   constexpr KernelRegionOptions kKernel = {.cpus = 2, .endpoints = 4};
   testing::KernelMemory memory(kKernel);
   testing::KernelSide kernel(memory.region());
   NoInterrupter interrupter;
   Processors processors(memory.region(), 1, 1, interrupter);
-  const Address client_address = TestAddress(2, 1000);
-  const Address server_address = TestAddress(1, 50051);
-  const auto to_server = std::make_unique<Pipe>();
-  const auto to_client = std::make_unique<Pipe>();
-  PipeFactory server_wires(*to_server, *to_client, server_address,
-                           client_address);
-  PipeFactory client_wires(*to_client, *to_server, client_address,
-                           server_address);
-  ServingNode server(1, server_wires, &processors);
-  ServingNode client(2, client_wires);
+  Cable cable;
+  ServingNode server(1, cable.server_wires, &processors);
+  ServingNode client(2, cable.client_wires);
   Nanos now = kSecond;
   kernel.Publish(1, {.mode = LH_CPU_OTHER});
   kernel.Bound(0, 0);
   processors.Look(now);
-  lh_command_method method = {};
-  method.method = kMethod;
-  OpenServer(server.Commands(now), method, "", lh_address());
-  const std::uint64_t peer =
-      Connect(client.Commands(now), server_address.raw());
+  const std::uint64_t peer = cable.Serve(server, client, now);
   lh_message empty = {};
   empty.kind = LH_KIND_EMPTY;
   empty.aux = 1;

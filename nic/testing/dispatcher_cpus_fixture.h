@@ -67,6 +67,12 @@ class DispatcherCpusTest : public MachineForTest, public DispatcherTest {
     kernel_.SetState(kFirst + endpoint, LH_ENDPOINT_RUNNABLE, kThread);
     ASSERT_TRUE(Empty(endpoint));
   }
+  // And is seen on that CPU.
+  void BeginOn(std::uint32_t endpoint, std::uint32_t cpu) {
+    Begin(endpoint);
+    kernel_.Bound(cpu, kFirst + endpoint);
+    Look();
+  }
   // It goes to sleep.
   void Sleep(std::uint32_t endpoint, bool parked = true) {
     EXPECT_TRUE(!parked || hosts_[endpoint]->Park());

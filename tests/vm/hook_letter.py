@@ -25,12 +25,9 @@ def row(name, *cells):
 def most(seen, hook, kind):
     """What a hook usually needs, at the place where that is most; "" if it was not
     seen."""
-    places = {}
-    for run in seen.runs:
-        if run.site.hook == hook and run.kind == kind:
-            counts = places.setdefault(run.site.address, {})
-            counts[run.instructions] = counts.get(run.instructions, 0) + 1
-    return max((max(counts, key=counts.get) for counts in places.values()), default="")
+    usual = seen.usual(kind, by=lambda site: (site.hook, site.address))
+    return max((instructions for (name, _), (instructions, _) in usual.items()
+                if name == hook), default="")
 
 
 def table(seen, sites, off, figures):

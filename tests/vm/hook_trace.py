@@ -152,16 +152,16 @@ class Trace:
                 self.processor(int(found[1])).store(int(found[2], 16))
         return self
 
-    def usual(self, kind):
-        """By function: the most frequent number of instructions of a hook there that
-        was of this kind, and how many were."""
+    def usual(self, kind, by=lambda site: site.function):
+        """By function, or what else of a site: the most frequent number of
+        instructions of a hook there that was of this kind, and how many were."""
         counts = {}
         for run in self.runs:
             if run.kind == kind:
-                counts.setdefault(run.site.function, Counter())[
+                counts.setdefault(by(run.site), Counter())[
                     run.instructions] += 1
-        return {function: (counter.most_common(1)[0][0], counter.total())
-                for function, counter in counts.items()}
+        return {place: (counter.most_common(1)[0][0], counter.total())
+                for place, counter in counts.items()}
 
     def usual_pass(self, kind, worst):
         """The most frequent (hooks, instructions) of wake-ups or switches with a

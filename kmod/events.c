@@ -18,6 +18,8 @@
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
 
 #include "lauberhorn.h"
 
@@ -41,6 +43,25 @@ static bool lh_has_news(struct lh_nic *nic)
 	       !bitmap_empty(nic->news, nic->geometry.processes);
 }
 
+/* Whose @process is. */
+static void lh_event_identity(const struct lh_process *process,
+			      struct lh_nic_event *event)
+{
+	const struct cred *cred = process->cred;
+
+	event->pid = pid_vnr(process->pid);
+	event->uid = from_kuid_munged(current_user_ns(), cred->euid);
+	event->gid = from_kgid_munged(current_user_ns(), cred->egid);
+	event->users = cred->user_ns->ns.inum;
+	if (cred->user_ns != &init_user_ns)
+		event->flags |= LH_NIC_EVENT_OTHER_USERS;
+	if (!process->net)
+		return;
+	event->network = process->net->ns.inum;
+	if (!net_eq(process->net, &init_net))
+		event->flags |= LH_NIC_EVENT_OTHER_NETWORK;
+}
+
 /* Fills @event with what there is of @process; false if there is nothing. */
 static bool lh_event_of(struct lh_process *process, struct lh_nic_event *event)
 {
@@ -53,15 +74,13 @@ static bool lh_event_of(struct lh_process *process, struct lh_nic_event *event)
 	else
 		return false;
 	process->told = true;
-	event->flags = process->flags;
 	event->process = process->place;
 	event->generation = process->generation;
 	event->offset = (u64)process->memory->first << PAGE_SHIFT;
 	event->size = process->memory->size;
 	event->first_endpoint = lh_process_endpoint(process, 0);
 	event->endpoints = nic->geometry.endpoints;
-	event->pid = pid_vnr(process->pid);
-	event->uid = from_kuid_munged(current_user_ns(), process->uid);
+	lh_event_identity(process, event);
 	return true;
 }
 

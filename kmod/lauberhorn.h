@@ -36,7 +36,6 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/swait.h>
-#include <linux/uidgid.h>
 #include <linux/wait.h>
 
 #include "abi/host/cpu.h"
@@ -45,9 +44,11 @@
 #include "abi/host/region.h"
 #include "hooks.h"
 
+struct cred;
 struct file;
 struct lh_kernel_channel;
 struct mm_struct;
+struct net;
 struct vm_area_struct;
 
 #define LH_DEVICES 8 /* at most, two minors each */
@@ -124,9 +125,9 @@ enum lh_process_state {
  * @rcu: RUN looks at it in interrupts
  * @device: to which
  * @mm: of the process that opened the file: nobody else may use it
- * @uid: of who opened it
+ * @cred: of who opened it, with the user namespace
+ * @net: in whose network, or NULL
  * @pid: of the process, for the NIC's log
- * @flags: LH_NIC_EVENT_OTHER_*
  * @state: under the device's lock to write
  * @error: why it was refused, negative
  * @told: the NIC has read its ATTACH; under the device's lock
@@ -142,9 +143,9 @@ struct lh_process {
 	struct rcu_head rcu;
 	struct lh_device *device;
 	struct mm_struct *mm;
-	kuid_t uid;
+	const struct cred *cred;
+	struct net *net;
 	struct pid *pid;
-	u32 flags;
 
 	enum lh_process_state state;
 	int error;

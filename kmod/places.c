@@ -119,7 +119,7 @@ int lh_place_take(struct lh_process *process, struct lh_nic *nic)
 		other = lh_place_at(nic, place);
 		if (!other)
 			found = min(found, place);
-		else if (uid_eq(other->uid, process->uid))
+		else if (uid_eq(other->cred->euid, process->cred->euid))
 			own++;
 	}
 	if (own >= lh_max_processes_per_user)

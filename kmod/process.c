@@ -6,12 +6,15 @@
  * What: an open file belongs to the process that opened it; others that get it, by
  * fork or through a socket, get EPERM. The process has left when its last mapping
  * is gone or the file is: so exec and every kind of death end it, whoever else
- * has the file.
+ * has the file. Whose it is, is asked once, when it is opened, as the rights to the
+ * node are: user, group, namespaces. Nobody can choose them by what it does later,
+ * nor by whom it makes call.
  *
  * Locking: the device's lock for states. Arguments are copied before it is taken
  * and after it was left, as that may fault.
  */
 
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -22,7 +25,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 
 #include "lauberhorn.h"
@@ -48,6 +50,9 @@ static void lh_process_free(struct kref *kref)
 		lh_nic_put(process->nic);
 	}
 	put_pid(process->pid);
+	put_cred(process->cred);
+	if (process->net)
+		put_net(process->net);
 	mmdrop(process->mm);
 	put_device(&process->device->process_node);
 	call_rcu(&process->rcu, lh_process_free_rcu);
@@ -105,17 +110,6 @@ void lh_process_leave(struct lh_process *process)
 	lh_endpoints_wake(process);
 }
 
-static u32 lh_namespaces(void)
-{
-	u32 flags = 0;
-
-	if (current_user_ns() != &init_user_ns)
-		flags |= LH_NIC_EVENT_OTHER_USERS;
-	if (IS_ENABLED(CONFIG_NET) && current->nsproxy->net_ns != &init_net)
-		flags |= LH_NIC_EVENT_OTHER_NETWORK;
-	return flags;
-}
-
 static int lh_process_open(struct inode *inode, struct file *file)
 {
 	struct lh_device *device =
@@ -132,9 +126,11 @@ static int lh_process_open(struct inode *inode, struct file *file)
 	get_device(&device->process_node);
 	process->mm = current->mm;
 	mmgrab(process->mm);
-	process->uid = current_euid();
+	process->cred = get_cred(file->f_cred);
+	/* Held, so that no other network gets its inode meanwhile. */
+	if (IS_ENABLED(CONFIG_NET))
+		process->net = get_net(current->nsproxy->net_ns);
 	process->pid = get_pid(task_tgid(current));
-	process->flags = lh_namespaces();
 	process->state = LH_PROCESS_OPENED;
 	file->private_data = process;
 	return nonseekable_open(inode, file);

@@ -182,6 +182,11 @@ enum lh_nic_event_kind {
  * What read() gives, as many as there are and fit; EAGAIN if there is none and
  * the file is O_NONBLOCK. poll() says POLLIN if there is one. Of a process there
  * is at most one at a time: one that left before its ATTACH was read has none.
+ *
+ * Whose a process is, is what it was when it opened the node, as for a socket:
+ * nothing that it does later changes that, and both namespaces keep their inodes
+ * (of /proc/PID/ns/user and net) until END. So a service that it registers over
+ * its lanes is its user's, in its network.
  */
 struct lh_nic_event {
 	__u32 kind; /* w: kernel; r: NIC; o: call; enum lh_nic_event_kind */
@@ -194,7 +199,10 @@ struct lh_nic_event {
 	__u32 endpoints; /* w: kernel; r: NIC; o: call; how many it has */
 	__u32 pid; /* w: kernel; r: NIC; o: call; as the NIC sees it, or 0 */
 	__u32 uid; /* w: kernel; r: NIC; o: call; as the NIC sees it */
-	__u64 reserved[2]; /* w: kernel; r: NIC; o: call; zero */
+	__u32 gid; /* w: kernel; r: NIC; o: call; as the NIC sees it */
+	__u32 users; /* w: kernel; r: NIC; o: call; inode of its user namespace */
+	__u32 network; /* w: kernel; r: NIC; o: call; inode of its network's, or 0 */
+	__u32 reserved; /* w: kernel; r: NIC; o: call; zero */
 };
 
 LH_SIZE(lh_nic_event, 64);
@@ -208,7 +216,10 @@ LH_FIELD(lh_nic_event, first_endpoint, 32);
 LH_FIELD(lh_nic_event, endpoints, 36);
 LH_FIELD(lh_nic_event, pid, 40);
 LH_FIELD(lh_nic_event, uid, 44);
-LH_FIELD(lh_nic_event, reserved, 48);
+LH_FIELD(lh_nic_event, gid, 48);
+LH_FIELD(lh_nic_event, users, 52);
+LH_FIELD(lh_nic_event, network, 56);
+LH_FIELD(lh_nic_event, reserved, 60);
 
 /* The part is laid out and READY; or the process is refused. */
 struct lh_nic_answer {

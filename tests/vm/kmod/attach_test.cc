@@ -4,7 +4,6 @@
 // Attaching: what a process gets, what it may map, and what it is refused.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "tests/vm/kmod/child.h"
 #include "tests/vm/kmod/device.h"
 #include "tests/vm/kmod/nic.h"
+#include "tests/vm/kmod/user.h"
 
 namespace lauberhorn::kmod {
 namespace {
@@ -237,15 +237,6 @@ TEST(Attach, TheMemoryOfTheNextIsEmpty) {
     EXPECT_EQ(nic->End(nic->Next(LH_NIC_EVENT_LEFT)), 0);
   }
 }
-
-// Other users may open the node as long as this lives.
-class OpenToAll {
- public:
-  OpenToAll() { EXPECT_EQ(chmod(kNode, 0666), 0); }
-  ~OpenToAll() { EXPECT_EQ(chmod(kNode, 0660), 0); }
-  OpenToAll(const OpenToAll&) = delete;
-  OpenToAll& operator=(const OpenToAll&) = delete;
-};
 
 TEST(Attach, AUserHasAQuotaAndTheNicHasPlaces) {
   NicOptions options;

@@ -10,6 +10,8 @@
  * Locking: the device's lock for each step; no step waits under it.
  */
 
+#include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/slab.h>
 
@@ -18,11 +20,28 @@
 /* What a process may be told by the NIC why it is refused. */
 #define LH_LAST_ERROR EHWPOISON
 
+/* What its user may have. Under the device's lock. */
+static int lh_attach_admit(struct lh_process *process, struct lh_nic *nic,
+			   struct lh_user **user)
+{
+	u64 size = nic->geometry.part_size;
+	int error;
+
+	*user = lh_user_charge(process->cred->euid, size);
+	if (IS_ERR(*user))
+		return PTR_ERR(*user);
+	error = lh_place_take(process, nic);
+	if (error)
+		lh_user_uncharge(*user, size);
+	return error;
+}
+
 /* Gives @process a place, and what it needs there. */
 static int lh_attach_begin(struct lh_process *process)
 {
 	struct lh_endpoint *endpoints;
 	struct lh_memory *memory;
+	struct lh_user *user;
 	struct lh_nic *nic;
 	int error;
 
@@ -32,7 +51,7 @@ static int lh_attach_begin(struct lh_process *process)
 		nic = process->device->nic;
 		if (!nic || !nic->started)
 			return -ENODEV;
-		error = lh_place_take(process, nic);
+		error = lh_attach_admit(process, nic, &user);
 		if (error)
 			return error;
 		lh_process_set(process, LH_PROCESS_BEGINS);
@@ -40,7 +59,7 @@ static int lh_attach_begin(struct lh_process *process)
 
 	/* Much memory, for which the others do not wait. */
 	endpoints = lh_endpoints_make(nic->geometry.endpoints);
-	memory = lh_memory_make(nic->geometry.part_size);
+	memory = lh_memory_make(nic->geometry.part_size, user);
 
 	guard(mutex)(&process->device->lock);
 	process->endpoints = endpoints;

@@ -36,6 +36,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/swait.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 
 #include "abi/host/cpu.h"
@@ -47,6 +48,7 @@
 struct cred;
 struct file;
 struct lh_kernel_channel;
+struct lh_user;
 struct mm_struct;
 struct net;
 struct vm_area_struct;
@@ -87,12 +89,14 @@ struct lh_device {
  * @kref: a mapping of the NIC, and whoever has it
  * @base: where the kernel sees them
  * @size: in bytes, whole pages
+ * @user: who is charged with it, or NULL
  * @first: page of the NIC's node at which it maps them
  */
 struct lh_memory {
 	struct kref kref;
 	void *base;
 	u64 size;
+	struct lh_user *user;
 	pgoff_t first;
 };
 
@@ -226,6 +230,7 @@ struct lh_nic {
 extern unsigned int lh_max_processes;
 extern unsigned int lh_max_endpoints;
 extern unsigned int lh_max_processes_per_user;
+extern unsigned int lh_max_memory_per_user;
 
 /* device.c */
 int lh_devices_init(void);
@@ -330,8 +335,12 @@ ssize_t lh_events_read(struct file *file, char __user *to, size_t size,
 		       loff_t *offset);
 __poll_t lh_events_poll(struct file *file, struct poll_table_struct *table);
 
+/* user.c */
+struct lh_user *lh_user_charge(kuid_t uid, u64 size);
+void lh_user_uncharge(struct lh_user *user, u64 size);
+
 /* map.c */
-struct lh_memory *lh_memory_make(u64 size);
+struct lh_memory *lh_memory_make(u64 size, struct lh_user *user);
 void lh_memory_put(struct lh_memory *memory);
 int lh_process_mmap(struct file *file, struct vm_area_struct *vma);
 int lh_nic_mmap(struct file *file, struct vm_area_struct *vma);

@@ -47,7 +47,7 @@ static int lh_nic_memory(struct lh_nic *nic)
 	nic->places =
 		kvcalloc(processes, sizeof(*nic->places), GFP_KERNEL_ACCOUNT);
 	nic->news = bitmap_zalloc(processes, GFP_KERNEL_ACCOUNT);
-	nic->memory = lh_memory_make(nic->geometry.device_size);
+	nic->memory = lh_memory_make(nic->geometry.device_size, NULL);
 	if (!nic->places || !nic->news || !nic->memory)
 		return -ENOMEM;
 	nic->info = nic->memory->base;

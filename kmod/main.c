@@ -30,6 +30,11 @@ module_param_named(max_processes_per_user, lh_max_processes_per_user, uint,
 MODULE_PARM_DESC(max_processes_per_user,
 		 "processes of a user that may be attached to a device (256)");
 
+unsigned int lh_max_memory_per_user = 1024;
+module_param_named(max_memory_per_user, lh_max_memory_per_user, uint, 0444);
+MODULE_PARM_DESC(max_memory_per_user,
+		 "MiB that a user may have of all devices (1024)");
+
 static int __init lh_init(void)
 {
 	int error;

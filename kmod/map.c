@@ -25,36 +25,42 @@
 /* What the process may not write is whole pages. */
 static_assert(sizeof(struct lh_info) == PAGE_SIZE);
 
-/**
- * lh_memory_make() - zeroed memory to map, charged to the calling process
- * @size: in bytes, whole pages
- *
- * Return: the memory, for lh_memory_put(); NULL if there is none.
- */
-struct lh_memory *lh_memory_make(u64 size)
-{
-	struct lh_memory *memory;
-
-	memory = kzalloc(sizeof(*memory), GFP_KERNEL_ACCOUNT);
-	if (!memory)
-		return NULL;
-	memory->base =
-		__vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
-	if (!memory->base) {
-		kfree(memory);
-		return NULL;
-	}
-	kref_init(&memory->kref);
-	memory->size = size;
-	return memory;
-}
-
 static void lh_memory_free(struct kref *kref)
 {
 	struct lh_memory *memory = container_of(kref, struct lh_memory, kref);
 
 	vfree(memory->base);
+	if (memory->user)
+		lh_user_uncharge(memory->user, memory->size);
 	kfree(memory);
+}
+
+/**
+ * lh_memory_make() - zeroed memory to map, charged to the calling process's cgroup
+ * @size: in bytes, whole pages
+ * @user: that was charged with it, or NULL; not any more if there is none
+ *
+ * Return: the memory, for lh_memory_put(); NULL if there is none.
+ */
+struct lh_memory *lh_memory_make(u64 size, struct lh_user *user)
+{
+	struct lh_memory *memory;
+
+	memory = kzalloc(sizeof(*memory), GFP_KERNEL_ACCOUNT);
+	if (!memory) {
+		if (user)
+			lh_user_uncharge(user, size);
+		return NULL;
+	}
+	kref_init(&memory->kref);
+	memory->size = size;
+	memory->user = user;
+	memory->base =
+		__vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	if (memory->base)
+		return memory;
+	lh_memory_put(memory);
+	return NULL;
 }
 
 /**

@@ -17,7 +17,6 @@
 #include "tests/vm/kmod/child.h"
 #include "tests/vm/kmod/device.h"
 #include "tests/vm/kmod/nic.h"
-#include "tests/vm/kmod/user.h"
 
 namespace lauberhorn::kmod {
 namespace {
@@ -236,52 +235,6 @@ TEST(Attach, TheMemoryOfTheNextIsEmpty) {
     EXPECT_TRUE(child->EndsWell());
     EXPECT_EQ(nic->End(nic->Next(LH_NIC_EVENT_LEFT)), 0);
   }
-}
-
-TEST(Attach, AUserHasAQuotaAndTheNicHasPlaces) {
-  NicOptions options;
-  options.processes = 4;
-  const auto nic = Nic::Started(options);
-  const OpenToAll open_to_all;
-  std::vector<std::unique_ptr<Child>> children;
-  const auto attach = [&](uid_t user) {
-    children.push_back(std::make_unique<Child>([user](const Parent& test) {
-      EXPECT_EQ(setresuid(user, user, user), 0);
-      Device device;
-      EXPECT_EQ(device.Attach(), 0);
-      test.Say('a');
-      test.Await('q');
-    }));
-    const lh_nic_event event = nic->Next(LH_NIC_EVENT_ATTACH);
-    EXPECT_EQ(event.uid, user);
-    nic->Accept(event);
-    EXPECT_TRUE(children.back()->Says('a'));
-  };
-  const auto refused = [&](uid_t user) {
-    int error = 0;
-    Child child([user](const Parent& test) {
-      EXPECT_EQ(setresuid(user, user, user), 0);
-      const int why = Device().Attach();
-      EXPECT_EQ(write(test.socket(), &why, sizeof(why)),
-                static_cast<ssize_t>(sizeof(why)));
-    });
-    EXPECT_EQ(read(child.socket(), &error, sizeof(error)),
-              static_cast<ssize_t>(sizeof(error)));
-    EXPECT_TRUE(child.EndsWell());
-    return error;
-  };
-  // tests/vm/kmod_test loads the module with max_processes_per_user=3.
-  for (int number = 0; number < 3; ++number) attach(1000);
-  EXPECT_EQ(refused(1000), EDQUOT);
-  attach(1001);
-  EXPECT_EQ(refused(1001), ENOSPC);
-  // A place that is not forgotten yet is still its user's.
-  children.front()->Say('q');
-  EXPECT_TRUE(children.front()->EndsWell());
-  const lh_nic_event left = nic->Next(LH_NIC_EVENT_LEFT);
-  EXPECT_EQ(refused(1000), EDQUOT);
-  EXPECT_EQ(nic->End(left), 0);
-  attach(1000);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -83,7 +84,8 @@ std::unique_ptr<Nic> Nic::Started(const NicOptions& options) {
 lh_nic_attach Nic::Geometry() const {
   lh_nic_attach attach = {};
   attach.device_size = 64 * kPage;
-  attach.part_size = RoundUp(nic::Region::Size(PartOptions(options_)));
+  attach.part_size = std::max(RoundUp(nic::Region::Size(PartOptions(options_))),
+                              options_.part_size);
   attach.processes = options_.processes;
   attach.endpoints = options_.endpoints;
   return attach;
@@ -202,6 +204,17 @@ int Nic::Answer(std::uint32_t process, std::uint32_t generation,
 int Nic::End(std::uint32_t process, std::uint32_t generation) const {
   lh_nic_end end = {process, generation};
   return Call(file_, LH_NIC_END, &end);
+}
+
+void Nic::Forget(const lh_nic_event& event) {
+  std::erase_if(parts_, [&](const Part& part) {
+    if (part.event.process != event.process ||
+        part.event.generation != event.generation) {
+      return false;
+    }
+    munmap(part.base, part.event.size);
+    return true;
+  });
 }
 
 int Nic::Wake(lh_nic_wake* wake) const {

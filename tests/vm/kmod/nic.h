@@ -33,7 +33,8 @@ struct NicOptions {
   const char* node = kNicNode;
   std::uint32_t processes = 4;
   std::uint32_t endpoints = 4;
-  bool scheduler = true;  // wants to be told what runs where
+  std::uint64_t part_size = 0;  // what is needed, if less
+  bool scheduler = true;        // wants to be told what runs where
 };
 
 // How the parts of processes are laid out.
@@ -94,6 +95,9 @@ class Nic {
   int End(const lh_nic_event& event) const {
     return End(event.process, event.generation);
   }
+
+  // Unmaps a process's part.
+  void Forget(const lh_nic_event& event);
 
   // RUN by a call, for an endpoint of a process. The answer, or nothing if the
   // call failed.

@@ -86,11 +86,11 @@ struct DispatchRig::Mapping {
 class DispatchRig::PolledDevice final : public Device {
  public:
   explicit PolledDevice(const nic::Region& region)
-      : attachment_{region.base(), region.info(), region.process()} {}
+      : attachment_(TrustingAttachment(region.base())) {}
 
   const Attachment& Attach() const override { return attachment_; }
   // Nobody here waits for a time.
-  void Wait(__u64* word, __u64 parked, std::int64_t) override {
+  void Wait(std::uint32_t, __u64* word, __u64 parked, std::int64_t) override {
     Futex(word, FUTEX_WAIT, static_cast<std::uint32_t>(parked));
   }
   void Ring() override {}

@@ -113,7 +113,7 @@ void ArrivedCall::Put(std::uint64_t status, std::uint8_t flags,
                kCancelledText.size()};
   }
   lh_lane& out = endpoint_.serve().out;
-  lh_line* const line = PutBegin(out);
+  lh_line* const line = endpoint_.PutBegin(endpoint_.serve());
   WritePayload(out, out.position, line, payload);
   lh_message& header = line->header;
   header.call = header_.call;

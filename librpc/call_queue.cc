@@ -268,8 +268,11 @@ CallQueue::Got CallQueueImpl::Get(std::int64_t until, Completion* completion) {
       line = endpoint_.GetUntil(channel, wake);
     }
     if (line == nullptr) {
-      if (endpoint_.IsQuarantined()) return Got::kShutdown;
-      PutKept(1);
+      if (endpoint_.IsServed()) {
+        PutKept(1);
+      } else {
+        return EndOne(completion) ? Got::kCompletion : Got::kShutdown;
+      }
     } else if (OnAnswer(line, slot, completion)) {
       PutKept(2);
       return Got::kCompletion;
@@ -311,11 +314,31 @@ bool CallQueueImpl::OnAnswer(lh_line* line, std::uint32_t slot,
     record.code = static_cast<std::uint64_t>(absl::StatusCode::kInternal);
     record.length = record.flags = 0;
   }
-  calls_.End(answer.call);
+  Complete(answer.call, completion);
+  return true;
+}
+
+void CallQueueImpl::Complete(std::uint64_t call, Completion* completion) {
+  QueuedCall& record = calls_.At(call);
+  calls_.End(call);
   if (record.cancellation != nullptr) record.cancellation->End();
   completion->calls_ = &calls_;
-  completion->call_ = answer.call;
+  completion->call_ = call;
   state_.fetch_sub(1, std::memory_order_release);
+}
+
+bool CallQueueImpl::EndOne(Completion* completion) {
+  std::uint64_t open = 0;
+  calls_.ForEachOpen(this, [&open](std::uint64_t call) { open = call; });
+  if (open == 0) return false;
+  const absl::Status lost = NicIsLost();
+  const absl::string_view text = lost.message();
+  QueuedCall& record = calls_.At(open);
+  record.code = static_cast<std::uint64_t>(lost.code());
+  record.length = static_cast<std::uint32_t>(text.size());
+  record.flags = 0;
+  std::memcpy(calls_.BytesOf(open), text.data(), text.size());
+  Complete(open, completion);
   return true;
 }
 

@@ -80,6 +80,11 @@ class CallQueueImpl final : public CallQueue {
   Got Get(std::int64_t until, Completion* completion);
   // Handles a message that was taken; true if it is the end of a call.
   bool OnAnswer(lh_line* line, std::uint32_t slot, Completion* completion);
+  // An open call has ended: its record has the answer.
+  void Complete(std::uint64_t call, Completion* completion);
+  // The NIC answers nothing any more: ends an open call; false if there is
+  // none.
+  bool EndOne(Completion* completion);
   void Keep(std::uint64_t call);
   // Puts kept calls again: all that are to end, and `count` of the others.
   void PutKept(int count);

@@ -105,7 +105,7 @@ void LinkToParent(Endpoint& endpoint, RuntimeImpl& runtime,
 
 void PutCall(Endpoint& endpoint, const CallMessage& message) {
   lh_channel& channel = endpoint.call();
-  lh_line* const line = PutBegin(channel.out);
+  lh_line* const line = endpoint.PutBegin(channel);
   WritePayload(channel.out, channel.out.position, line, message.request);
   lh_message& header = line->header;
   header.call = message.call;
@@ -227,6 +227,8 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     line = endpoint.Get(channel);
     if (line == nullptr) {
       endpoint.Enter();
+      // Else the call is still open at the NIC.
+      if (client.runtime().IsLost()) numbers.Give(call);
       return NicIsLost();
     }
     answer = line->header;

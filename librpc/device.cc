@@ -19,6 +19,18 @@
 
 namespace lauberhorn {
 
+Attachment TrustingAttachment(std::uint8_t* base) {
+  Attachment attachment = {};
+  attachment.base = base;
+  attachment.info = &attachment.Now();
+  attachment.process =
+      attachment.At<lh_process_layout>(attachment.info->processes);
+  attachment.endpoints =
+      attachment.At<lh_endpoint_layout>(attachment.process->endpoints);
+  attachment.epoch = attachment.info->device_epoch;
+  return attachment;
+}
+
 lh_channel Device::Channel(const lh_channel_layout& layout) const {
   const Attachment& attachment = Attach();
   const lh_info& info = *attachment.info;
@@ -49,6 +61,10 @@ lh_channel Device::Channel(const lh_channel_layout& layout) const {
   return channel;
 }
 
+lh_hint* Device::Bind(std::uint32_t /*endpoint*/) { return nullptr; }
+
+void Device::Unbind(std::uint32_t /*endpoint*/) {}
+
 absl::Status CheckDevice(const lh_info& info) {
   if (lh_load_acquire(&info.magic) != LH_MAGIC) {
     return absl::UnavailableError("the device is no NIC, or is lost");
@@ -74,7 +90,8 @@ absl::Status CheckDevice(const lh_info& info) {
 absl::StatusOr<std::uint64_t> Device::Control(
     lh_channel& call, const lh_waiter& waiter, lh_command command,
     absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer) {
-  const std::uint64_t number = PutControl(call, waiter, command, payload);
+  const std::uint64_t number =
+      PutControl(Attach(), call, waiter, command, payload);
   return GetResult(call, waiter, number, answer);
 }
 
@@ -91,10 +108,10 @@ void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared) {
           until == kForever ? nullptr : &when, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
-std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
-                         lh_command command,
+std::uint64_t PutControl(const Attachment& attachment, lh_channel& call,
+                         const lh_waiter& waiter, lh_command command,
                          absl::Span<const std::uint8_t> payload) {
-  lh_line* const line = PutBegin(call.out);
+  lh_line* const line = PutBegin(attachment, call.out);
   WritePayload(call.out, call.out.position, line, payload);
   static std::atomic<std::uint64_t> numbers{0};
   const std::uint64_t number =
@@ -172,10 +189,12 @@ void ReadPayload(const lh_lane& lane, std::uint32_t slot, const lh_line* line,
   }
 }
 
-lh_line* PutBegin(lh_lane& out) {
+lh_line* PutBegin(const Attachment& attachment, lh_lane& out) {
   for (;;) {
     lh_line* const line = lh_put_begin(&out);
     if (line != nullptr) return line;
+    // Nobody reads there any more.
+    if (attachment.IsLost()) return lh_lane_next(&out);
     // The lane is full of what this thread put: let the NIC run.
     sched_yield();
   }

@@ -3,11 +3,12 @@
 //
 // File: librpc/device.h
 //
-// A device: how a process reaches a NIC. Five functions, and the only place
+// A device: how a process reaches a NIC. Few functions, and the only place
 // where devices differ; nothing else in the library asks which one it has.
 //
 //   Attach   where the region is and what of it is this process's
 //   Channel  the host's view of one channel
+//   Bind     the calling thread has an endpoint now
 //   Wait     sleep on a slot's word, until some time
 //   Ring     wake the NIC
 //   Control  a command to the NIC
@@ -30,15 +31,30 @@ namespace lauberhorn {
 
 // The process's part of a region, as long as the device lives.
 struct Attachment {
-  std::uint8_t* base;  // what offsets count from
-  const lh_info* info;
+  std::uint8_t* base;   // what offsets count from
+  const lh_info* info;  // what the device is; for what it does now: Now()
   const lh_process_layout* process;
+  const lh_endpoint_layout* endpoints;  // process->endpoint_count of them
+  std::uint64_t epoch;                  // of the device, when it was attached
 
   template <typename T>
   T* At(std::uint64_t offset) const {
     return reinterpret_cast<T*>(base + offset);
   }
+
+  const lh_info& Now() const { return *At<const lh_info>(0); }
+
+  // Whether the NIC is gone, or has forgotten this process: it will read
+  // nothing of what is put, and answer nothing.
+  bool IsLost() const {
+    return lh_load_acquire(&Now().status) != LH_STATUS_READY ||
+           lh_load_acquire(&Now().device_epoch) != epoch;
+  }
 };
+
+// That of a region which is READY and has one process, and whose NIC is of this
+// process: what stands there is believed.
+Attachment TrustingAttachment(std::uint8_t* base);
 
 class Device {
  public:
@@ -49,9 +65,16 @@ class Device {
   // The host's view of the channel; positions are those of a fresh channel.
   virtual lh_channel Channel(const lh_channel_layout& layout) const;
 
-  // Sleeps while `*word` is `parked`, until then at most (device_time.h). May
-  // return early.
-  virtual void Wait(__u64* word, __u64 parked, std::int64_t until) = 0;
+  // The calling thread, and nobody else, uses this endpoint of the table until
+  // it says Unbind(). Returns where to say whether the thread only waits, or
+  // null if nobody wants to know.
+  virtual lh_hint* Bind(std::uint32_t endpoint);
+  virtual void Unbind(std::uint32_t endpoint);
+
+  // Sleeps while `*word`, of a slot of the endpoint, is `parked`, until then at
+  // most (device_time.h). May return early.
+  virtual void Wait(std::uint32_t endpoint, __u64* word, __u64 parked,
+                    std::int64_t until) = 0;
 
   virtual void Ring() = 0;
 
@@ -75,8 +98,8 @@ void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared);
 
 // The two halves of Device::Control(): puts the command and returns its number;
 // waits for the result of that number.
-std::uint64_t PutControl(lh_channel& call, const lh_waiter& waiter,
-                         lh_command command,
+std::uint64_t PutControl(const Attachment& attachment, lh_channel& call,
+                         const lh_waiter& waiter, lh_command command,
                          absl::Span<const std::uint8_t> payload);
 absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                         const lh_waiter& waiter,
@@ -94,8 +117,8 @@ void ReadPayload(const lh_lane& lane, std::uint32_t slot, const lh_line* line,
 absl::Status NicIsLost();
 
 // The line to write the next message to; waits for the NIC to empty one, which
-// takes a bounded time.
-lh_line* PutBegin(lh_lane& out);
+// takes a bounded time. What is put to a NIC that is lost is lost, too.
+lh_line* PutBegin(const Attachment& attachment, lh_lane& out);
 
 }  // namespace lauberhorn
 

@@ -89,8 +89,9 @@ class Spy final : public Device {
       : device_(*MakeEmbeddedDevice({})), commands_(commands) {}
 
   const Attachment& Attach() const override { return device_->Attach(); }
-  void Wait(__u64* word, __u64 parked, std::int64_t until) override {
-    device_->Wait(word, parked, until);
+  void Wait(std::uint32_t endpoint, __u64* word, __u64 parked,
+            std::int64_t until) override {
+    device_->Wait(endpoint, word, parked, until);
   }
   void Ring() override { device_->Ring(); }
   absl::StatusOr<std::uint64_t> Control(

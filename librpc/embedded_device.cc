@@ -68,13 +68,14 @@ class EmbeddedDevice final : public Device {
         nic::EngineThread::Start(engine, *region_);
     if (!thread.ok()) return thread.status();
     thread_ = *std::move(thread);
-    attachment_ = {region_->base(), region_->info(), region_->process()};
+    attachment_ = TrustingAttachment(region_->base());
     return absl::OkStatus();
   }
 
   const Attachment& Attach() const override { return attachment_; }
 
-  void Wait(__u64* word, __u64 parked, std::int64_t until) override {
+  void Wait(std::uint32_t /*endpoint*/, __u64* word, __u64 parked,
+            std::int64_t until) override {
     SleepOnWord(word, parked, until, /*shared=*/false);
   }
 

@@ -47,6 +47,11 @@ void Endpoint::BeginWait(const lh_channel& channel) {
   quarantine_ = &channel == &serve_ ? serve_quarantine_ : call_quarantine_;
 }
 
+void Endpoint::Bind() {
+  hint_ = device_.Bind(index());
+  bound_ = true;
+}
+
 lh_line* Endpoint::Get(lh_channel& channel) {
   BeginWait(channel);
   return TakeNext(channel);
@@ -62,6 +67,7 @@ lh_line* Endpoint::GetUntil(lh_channel& channel, std::int64_t until) {
 
 lh_line* Endpoint::TakeNext(lh_channel& channel) {
   lh_line* const line = lh_get(&channel.in, &waiter_);
+  SayWaiting(false);
   if (line == nullptr || line->header.kind != LH_KIND_QUARANTINED) return line;
   lh_release(&channel.in, line);
   return nullptr;
@@ -70,25 +76,30 @@ lh_line* Endpoint::TakeNext(lh_channel& channel) {
 int Endpoint::Spin(void* endpoint) {
   Endpoint& self = *static_cast<Endpoint*>(endpoint);
   if (self.spin_ns_ == 0) return 0;
+  const Attachment& attachment = self.device_.Attach();
   if (self.looks_++ == 0) {
-    const __u64 nic =
-        lh_load_acquire(&self.device_.Attach().At<lh_info>(0)->nic_cpu);
-    return nic != static_cast<__u64>(sched_getcpu()) + 1;
+    const __u64 nic = lh_load_acquire(&attachment.Now().nic_cpu);
+    const bool looks = nic != static_cast<__u64>(sched_getcpu()) + 1;
+    self.SayWaiting(looks);
+    return looks;
   }
   // The clock, and the pause, each take as long as several looks.
   if (self.looks_ % kLooksPerPause != 0) return 1;
   Relax();
   const std::int64_t now = MonotonicNanos();
   if (self.spin_until_ == 0) self.spin_until_ = now + self.spin_ns_;
-  return now < std::min(self.spin_until_, self.wait_until_);
+  return now < std::min(self.spin_until_, self.wait_until_) &&
+         !attachment.IsLost();
 }
 
 int Endpoint::Sleep(void* endpoint, __u64* word, __u64 parked) {
-  const Endpoint& self = *static_cast<Endpoint*>(endpoint);
+  Endpoint& self = *static_cast<Endpoint*>(endpoint);
+  self.SayWaiting(false);
   // After the word was parked: the NIC says so before it looks at the word.
   if (lh_load_acquire(self.quarantine_) != 0) return 0;
+  if (self.device_.Attach().IsLost()) return 0;
   if (lh_bell_before_sleep(self.bell_)) self.device_.Ring();
-  self.device_.Wait(word, parked, self.wait_until_);
+  self.device_.Wait(self.index(), word, parked, self.wait_until_);
   return self.wait_until_ == kForever || MonotonicNanos() < self.wait_until_;
 }
 
@@ -100,12 +111,15 @@ absl::StatusOr<std::uint64_t> Endpoint::Control(
     lh_command command, absl::Span<const std::uint8_t> payload,
     absl::Span<std::uint8_t> answer) {
   BeginWait(call_);
-  return device_.Control(call_, waiter_, command, payload, answer);
+  absl::StatusOr<std::uint64_t> result =
+      device_.Control(call_, waiter_, command, payload, answer);
+  SayWaiting(false);
+  return result;
 }
 
 void Endpoint::PutBare(lh_channel& channel, lh_kind kind, std::uint64_t call,
                        std::uint64_t data) {
-  lh_line* const line = PutBegin(channel.out);
+  lh_line* const line = PutBegin(channel);
   lh_message& header = line->header;
   header.call = call;
   header.data = data;
@@ -139,7 +153,7 @@ void Endpoint::Enter() {
 
 void Endpoint::Refuse(std::uint64_t call, absl::StatusCode code,
                       absl::string_view text) {
-  lh_line* const line = PutBegin(serve_.out);
+  lh_line* const line = PutBegin(serve_);
   WritePayload(
       serve_.out, serve_.out.position, line,
       {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
@@ -188,6 +202,10 @@ void Endpoint::Close() {
   if (serving_call != 0) ResignCall();
   CloseLane(serve_.in);
   CloseLane(call_.in);
+  if (!bound_) return;
+  device_.Unbind(index());
+  bound_ = false;
+  hint_ = nullptr;
 }
 
 void Endpoint::CloseLane(lh_lane& in) {
@@ -203,10 +221,11 @@ absl::Status Endpoint::Reopen() {
   BeginWait(call_);
   std::uint8_t payload[sizeof(command)];
   std::memcpy(payload, &command, sizeof(command));
-  const std::uint64_t number =
-      PutControl(call_, waiter_, LH_COMMAND_ENDPOINT_REOPEN, payload);
+  const std::uint64_t number = PutControl(device_.Attach(), call_, waiter_,
+                                          LH_COMMAND_ENDPOINT_REOPEN, payload);
   // The result comes on the lane that is to be opened: wait until it is.
   while (lh_is_closed(&call_.in)) {
+    if (device_.Attach().IsLost()) return NicIsLost();
     if (IsQuarantined()) {
       return absl::UnavailableError("the NIC does not serve the endpoint");
     }

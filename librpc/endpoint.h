@@ -46,6 +46,14 @@ class Endpoint {
   lh_channel& serve() { return serve_; }
   lh_channel& call() { return call_; }
 
+  // It is the calling thread's until that says Close().
+  void Bind();
+
+  // The line of the channel to write the next message to.
+  lh_line* PutBegin(lh_channel& channel) {
+    return lauberhorn::PutBegin(device_.Attach(), channel.out);
+  }
+
   // Puts the message that was written to `line` of the channel.
   void Put(lh_channel& channel, lh_line* line) {
     lh_put(&channel, line, &waiter_);
@@ -63,6 +71,12 @@ class Endpoint {
   bool IsQuarantined() const {
     return lh_load_acquire(serve_quarantine_) != 0 ||
            lh_load_acquire(call_quarantine_) != 0;
+  }
+
+  // Whether anything may still be answered here: not if the NIC is lost, nor if
+  // it is quarantined.
+  bool IsServed() const {
+    return !IsQuarantined() && !device_.Attach().IsLost();
   }
 
   // A control command, on this endpoint's `call` channel. See
@@ -106,6 +120,12 @@ class Endpoint {
  private:
   // Begins a wait on the channel.
   void BeginWait(const lh_channel& channel);
+  // Tells who reads the hint whether this thread does nothing but look.
+  void SayWaiting(bool waiting) {
+    if (hint_ == nullptr) return;
+    lh_store_release(&hint_->state, waiting ? LH_HINT_WAITING : LH_HINT_BUSY);
+  }
+  std::uint32_t index() const { return lh_handle_index(handle_); }
   lh_line* TakeNext(lh_channel& channel);
   static void CloseLane(lh_lane& in);
   // Puts a message without payload.
@@ -122,6 +142,8 @@ class Endpoint {
   Device& device_;
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
+  bool bound_ = false;
+  lh_hint* hint_ = nullptr;      // null if nobody reads it
   std::uint64_t left_ = 0;       // the call that Leave() was said of
   std::uint32_t looks_ = 0;      // of this wait
   std::int64_t spin_until_ = 0;  // 0: it has not looked at the clock yet

@@ -99,6 +99,7 @@ absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
                                }),
                 entries.end());
   entries.push_back({this, weak_from_this(), *endpoint});
+  (*endpoint)->Bind();
   return endpoint;
 }
 

@@ -83,8 +83,7 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   static ThreadEntries& OfThisThread();
 
   const lh_endpoint_layout& Layout(std::uint32_t index) const {
-    return device_.Attach().At<lh_endpoint_layout>(
-        device_.Attach().process->endpoints)[index];
+    return device_.Attach().endpoints[index];
   }
 
   Device& device_;

@@ -28,7 +28,7 @@ using ::testing::HasSubstr;
 // Puts messages that no NIC takes until it has had enough.
 void BreakContract(Endpoint& endpoint, lh_channel& channel) {
   while (!endpoint.IsQuarantined()) {
-    lh_line* const line = PutBegin(channel.out);
+    lh_line* const line = endpoint.PutBegin(channel);
     std::memset(&line->header.call, 0,
                 sizeof(line->header) - sizeof(line->header.word));
     line->header.kind = LH_KIND_NONE;

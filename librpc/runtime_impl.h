@@ -35,6 +35,10 @@ class RuntimeImpl final : public Runtime {
     return static_cast<RuntimeImpl&>(runtime);
   }
 
+  // Whether the NIC is gone: then nothing that begins succeeds, what is under
+  // way ends with UNAVAILABLE, and the workers end.
+  bool IsLost() const { return device_->Attach().IsLost(); }
+
   absl::StatusOr<Endpoint*> ThisThread() { return endpoints_->ThisThread(); }
 
   // A control command whose payload is one struct, by the calling thread.

@@ -93,8 +93,8 @@ class ServerImpl final : public Server {
  private:
   enum State { kOpen, kClosing, kFinishing, kClosed };
 
-  // No call is in work, and none will come. The lock is not held while the
-  // workers end.
+  // No call is in work, and none will come; nor if the NIC is lost, once its
+  // workers have ended. The lock is not held while they do.
   void Finish() {
     std::vector<std::uint16_t> rows;
     {
@@ -103,6 +103,7 @@ class ServerImpl final : public Server {
       state_ = kFinishing;
       rows.swap(rows_);
     }
+    if (runtime().IsLost()) runtime().workers().WaitForEnd();
     for (const std::uint16_t row : rows) runtime().methods().Remove(row);
     runtime().workers().Release();
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -140,6 +140,13 @@ void Workers::StopAll() {
   for (Worker& worker : ended) worker.thread.join();
 }
 
+void Workers::WaitForEnd() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return workers_.empty();
+  });
+}
+
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.

@@ -49,6 +49,10 @@ class Workers {
   absl::Status Acquire();
   void Release();
 
+  // Waits until all have ended, as they do if the NIC is lost: not before the
+  // handlers that run. Not for handlers.
+  void WaitForEnd();
+
   // How many threads serve, now.
   std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }
 

@@ -123,9 +123,7 @@ absl::Status StallingDevice::Start() {
   auto thread = nic::EngineThread::Start(engine, *region_);
   if (!thread.ok()) return thread.status();
   engine_ = *std::move(thread);
-  attachment_ = {host_view_, reinterpret_cast<lh_info*>(host_view_),
-                 reinterpret_cast<lh_process_layout*>(
-                     host_view_ + region_->info()->processes)};
+  attachment_ = TrustingAttachment(host_view_);
   hook_ = {
       .begin = host_view_ + lines_,
       .end = host_view_ + lines_end_,
@@ -173,7 +171,8 @@ StallingDevice::~StallingDevice() {
   }
 }
 
-void StallingDevice::Wait(__u64* word, __u64 parked, std::int64_t until) {
+void StallingDevice::Wait(std::uint32_t /*endpoint*/, __u64* word, __u64 parked,
+                          std::int64_t until) {
   SleepOnWord(word, parked, until, /*shared=*/true);
 }
 

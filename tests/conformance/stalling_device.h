@@ -67,7 +67,8 @@ class StallingDevice final : public Device {
   StallingDevice& operator=(const StallingDevice&) = delete;
 
   const Attachment& Attach() const override { return attachment_; }
-  void Wait(__u64* word, __u64 parked, std::int64_t until) override;
+  void Wait(std::uint32_t endpoint, __u64* word, __u64 parked,
+            std::int64_t until) override;
   void Ring() override { engine_->Ring(); }
 
   // Answers all loads, and leaves none unanswered from now on: threads may

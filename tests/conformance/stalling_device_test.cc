@@ -28,11 +28,8 @@ class StallingDeviceTest : public ::testing::Test {
     }
     ASSERT_TRUE(device.ok()) << device.status();
     device_ = *std::move(device);
-    endpoint_ =
-        std::make_unique<Endpoint>(*device_,
-                                   *device_->Attach().At<lh_endpoint_layout>(
-                                       device_->Attach().process->endpoints),
-                                   absl::ZeroDuration());
+    endpoint_ = std::make_unique<Endpoint>(
+        *device_, *device_->Attach().endpoints, absl::ZeroDuration());
   }
 
   // A word of the next `in` slot of the endpoint's `call` channel, by a load.
@@ -42,7 +39,7 @@ class StallingDeviceTest : public ::testing::Test {
 
   // A command without a payload, which the NIC refuses at once.
   void PutCommand() {
-    lh_line* const line = PutBegin(endpoint_->call().out);
+    lh_line* const line = endpoint_->PutBegin(endpoint_->call());
     lh_message header = {};
     header.word = line->header.word;
     header.kind = LH_KIND_CONTROL;

@@ -33,7 +33,7 @@ PUBLIC = ("librpc/include/", "librpc/compat/grpcpp/", "librpc/compat/grpc++/",
           "librpc/compat/grpc/")
 INCLUDED_AS = ("lauberhorn/", "grpcpp/", "grpc++/", "grpc/")
 PUBLIC_MAY = INCLUDED_AS + ("absl/", "google/protobuf/")
-EMBEDS_A_NIC = re.compile(r"librpc/embedded_device\w*\.(h|cc)$")
+EMBEDS_A_NIC = re.compile(r"librpc/(embedded_device\w*|testing/\w+)\.(h|cc)$")
 
 # What the contract may include of the system: the base types everywhere, and
 # in the macros of each world what those are made of.
@@ -93,7 +93,7 @@ def finding(name, quote, included):
         return None
     uses = ", ".join(MAY_USE[room]) or "no other room"
     return (f"{room} includes {included} of {other}; it may use {uses}"
-            + (" (nic: only in embedded_device*)" if room == "librpc" else ""))
+            + (" (nic: only in embedded_device* and testing/)" if room == "librpc" else ""))
 
 
 def lint(root):

@@ -133,6 +133,7 @@ class LintTest(unittest.TestCase):
                                   '#include "abi/host/lane.h"\n'
                                   '#include "nic/engine.h"\n')
         self.write("librpc/embedded_device.cc", '#include "nic/engine.h"\n')
+        self.write("librpc/testing/device.cc", '#include "nic/engine.h"\n')
         self.write("librpc/include/lauberhorn/good.h",
                    "#include <lauberhorn/server.h>\n#include <vector>\n"
                    '#include "absl/status/status.h"\n')

@@ -39,10 +39,14 @@ absl::Time ArrivedCall::deadline() const {
 }
 
 bool ArrivedCall::IsCancelled() const {
-  auto* const words =
-      attachment_.At<lh_call_word>(attachment_.process->call_words);
-  const __u64 word =
-      lh_load_acquire(&words[lh_handle_index(header_.call)].word);
+  const lh_process_layout& process = *attachment_.process;
+  const std::uint64_t index = lh_handle_index(header_.call);
+  // The NIC's word is not taken for it.
+  if (index >= std::uint64_t{process.call_first} + process.call_count) {
+    return false;
+  }
+  auto* const words = attachment_.At<lh_call_word>(process.call_words);
+  const __u64 word = lh_load_acquire(&words[index].word);
   return lh_handle_generation(word) == lh_handle_generation(header_.call) &&
          lh_handle_index(word) != 0;
 }

@@ -6,27 +6,19 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
+#include "librpc/environment.h"
 #include "nic/engine_thread.h"
 #include "nic/region.h"
 #include "nic/report_path.h"
 
 namespace lauberhorn {
 namespace {
-
-// What the environment says; nothing where the process has more rights than who
-// started it.
-std::string Environment(const char* name) {
-  const char* const value = secure_getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 // Zeroed, page-aligned memory.
 class Mapping {

@@ -12,7 +12,7 @@
 #include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "librpc/embedded_device.h"
+#include "librpc/open_device.h"
 
 namespace lauberhorn {
 namespace {
@@ -26,10 +26,13 @@ constexpr std::uint32_t kMaxCalls = 65'536;
 // one that is kept for control commands.
 constexpr std::uint32_t kReserved = 2;
 
-lh_command_limits Limits(const RuntimeOptions& options) {
+// `endpoints`: how many the device has.
+lh_command_limits Limits(const RuntimeOptions& options,
+                         std::uint32_t endpoints) {
   lh_command_limits limits = {};
-  limits.threads =
-      options.max_workers == 0 ? options.endpoints / 2 : options.max_workers;
+  limits.threads = options.max_workers == 0
+                       ? endpoints / 2
+                       : std::min(options.max_workers, endpoints - kReserved);
   limits.running =
       options.workers == 0
           ? std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers)
@@ -77,15 +80,14 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
     return absl::InvalidArgumentError(
         "RuntimeOptions::spin_before_park must be 0 to 1 s");
   }
-  EmbeddedDeviceOptions embedded;
-  embedded.endpoints = options.endpoints;
-  embedded.calls = options.endpoints + options.max_calls;
-  embedded.spin = options.spin;
-  embedded.stat = options.stat;
-  absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
+  absl::StatusOr<std::unique_ptr<Device>> device = OpenDevice(options);
   if (!device.ok()) return device.status();
-  const absl::Status usable = CheckDevice(*(*device)->Attach().info);
-  if (!usable.ok()) return usable;
+  const std::uint32_t endpoints = (*device)->Attach().process->endpoint_count;
+  if (endpoints < kMinEndpoints) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the device has ", endpoints,
+        " endpoints for a process, and this library needs ", kMinEndpoints));
+  }
   return std::make_shared<RuntimeImpl>(options, *std::move(device));
 }
 
@@ -109,7 +111,8 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
                         EndpointCalls(*device_->Attach().process),
                     device_->Attach().process->call_count -
                         EndpointCalls(*device_->Attach().process)),
-      workers_(*endpoints_, methods_, device_->Attach(), Limits(options)) {}
+      workers_(*endpoints_, methods_, device_->Attach(),
+               Limits(options, device_->Attach().process->endpoint_count)) {}
 
 RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
 

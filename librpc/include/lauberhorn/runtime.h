@@ -10,7 +10,8 @@
 //       lauberhorn::Runtime::Default();
 //
 // Thread-safety: safe from any thread. Blocking: Open() and Default() start the
-// device, which takes about a millisecond; destruction stops it. Ownership:
+// device, or wait for the NIC's answer, which takes about a millisecond;
+// destruction stops it. Ownership:
 // shared; the device lives as long as the last runtime, server or channel that
 // uses it.
 #ifndef LAUBERHORN_RUNTIME_H_
@@ -18,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -26,8 +28,18 @@ namespace lauberhorn {
 
 // What can be chosen; the defaults suit a service on a shared machine.
 struct RuntimeOptions {
+  // Where the NIC is:
+  //   embedded   in this process, on a thread of its own
+  //   kernel     behind the kernel's module, /dev/lauberhorn0: lauberhornd, or
+  //              hardware, which serves many processes
+  //   auto       kernel, if a NIC serves there and this user may; else embedded
+  //   /dev/...   another device of the module
+  // Empty: what LAUBERHORN_DEVICE in the environment says; else embedded.
+  std::string device;
+
   // How many threads of this process may wait for the NIC at a time, workers
-  // included, and each CallQueue as one. 4 to 1,024.
+  // included, and each CallQueue as one. 4 to 1,024. Of an embedded device: one
+  // of the kernel has as many as its NIC gives.
   std::uint32_t endpoints = 512;
 
   // How many handlers compute at a time. More run only if those are blocked: if
@@ -46,21 +58,22 @@ struct RuntimeOptions {
 
   // How many calls of CallQueues may be under way at a time, each from its
   // start until its Completion is gone. Blocking calls do not count. 1 to
-  // 65,536.
+  // 65,536. Of an embedded device, as `endpoints`.
   std::uint32_t max_calls = 4096;
 
-  // Whether the engine's thread spins instead of sleeping when there is nothing
-  // to do: give it a core of its own.
+  // Whether an embedded engine's thread spins instead of sleeping when there is
+  // nothing to do: give it a core of its own.
   bool spin = false;
 
   // How long a thread looks at its line before it parks, at most. It does not
   // look at all where the engine runs on the same CPU.
   absl::Duration spin_before_park = absl::Microseconds(3);
 
-  // Whether `lauberhorn stat` and `lauberhorn trace` may ask this process, on a
-  // local socket that only its user and root can reach. It costs a descriptor
-  // while nobody asks; a process that cannot make it works all the same.
-  // LAUBERHORN_STAT=off in the environment switches it off, too.
+  // Whether, with an embedded device, `lauberhorn stat` and `lauberhorn trace`
+  // may ask this process, on a local socket that only its user and root can
+  // reach. It costs a descriptor while nobody asks; a process that cannot make
+  // it works all the same. LAUBERHORN_STAT=off in the environment switches it
+  // off, too.
   bool stat = true;
 };
 
@@ -73,8 +86,10 @@ class Runtime {
 
   // Runtime::Open()
   //
-  // A runtime of its own with an embedded device. Errors: INVALID_ARGUMENT for
-  // options out of range, RESOURCE_EXHAUSTED if memory or threads are refused.
+  // A runtime of its own. Errors: INVALID_ARGUMENT for options out of range,
+  // RESOURCE_EXHAUSTED if memory or threads are refused. With a device of the
+  // kernel also NOT_FOUND if the module is not there, PERMISSION_DENIED if this
+  // process may not use it, and UNAVAILABLE if no NIC serves there.
   static absl::StatusOr<std::shared_ptr<Runtime>> Open(
       const RuntimeOptions& options);
 

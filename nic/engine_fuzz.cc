@@ -132,25 +132,29 @@ class Fuzz final : private Waker {
     if (engine_.TryToSleep()) engine_.Awake();
   }
 
-  // Into what a process can write: states of channels, bells, call words,
-  // lanes, overflow blocks, hints.
+  // Into what a process can write, which is all but the information page:
+  // states of channels, bells, call words, lanes, overflow blocks, hints, and
+  // last its tables.
   void WriteAnything() {
     if (input_.Byte() < 200) return;  // mostly a host that means well
     honest_ = false;
-    const std::uint64_t first = region_.channel(0)->state;
+    const std::uint64_t first = states_;
     const std::uint64_t words =
-        (region_.info()->region_size - first) / sizeof(std::uint64_t);
+        (memory_.bytes().size() - sizeof(lh_info)) / sizeof(std::uint64_t);
     std::uint64_t word = input_.Take<std::uint32_t>() % words;
     std::uint64_t value = input_.Take<std::uint64_t>();
     if (input_.Byte() < 128) {  // the word of a line
       const std::uint32_t lines = 4 * kEndpoints * region_.options().slots;
-      word = (region_.channel(0)->out.lines - first +
+      word = (lines_ - first +
               input_.Take<std::uint16_t>() % lines * sizeof(lh_line)) /
              sizeof(std::uint64_t);
       value = input_.Byte() % 16ull << 60 | input_.Byte();
     }
-    std::memcpy(region_.base() + first + word * sizeof(value), &value,
-                sizeof(value));
+    std::uint64_t at = first + word * sizeof(value);
+    if (at >= memory_.bytes().size()) {
+      at -= memory_.bytes().size() - sizeof(lh_info);
+    }
+    std::memcpy(region_.base() + at, &value, sizeof(value));
   }
 
   HostChannel& Channel(Which which) {
@@ -339,6 +343,8 @@ class Fuzz final : private Waker {
   testing::RegionMemory memory_{SmallRegion()};
   Region region_{SmallRegion(), memory_.bytes()};
   std::unique_ptr<WireFactory> wires_ = network_.Host(TestAddress(1));
+  const std::uint64_t states_ = region_.channel(0)->state;
+  const std::uint64_t lines_ = region_.channel(0)->out.lines;
   Engine engine_{SmallEngine(), region_, *wires_, static_cast<Waker&>(*this)};
   std::vector<HostChannel> channels_;
   Nanos now_ = 1000 * kSecond;

@@ -23,19 +23,6 @@ std::uint64_t RoundUp(std::uint64_t value, std::uint64_t to) {
 
 }  // namespace
 
-struct Region::Plan {
-  std::uint64_t process;
-  std::uint64_t endpoints;
-  std::uint64_t states;
-  std::uint64_t bell;
-  std::uint32_t bell_lines;
-  std::uint64_t call_words;
-  std::uint64_t lines;
-  std::uint64_t overflow;
-  std::uint64_t hints;
-  std::uint64_t size;
-};
-
 Region::Plan Region::MakePlan(const RegionOptions& options) {
   const std::uint64_t endpoints = options.endpoints;
   const std::uint64_t lanes = 4 * endpoints;
@@ -62,53 +49,44 @@ std::size_t Region::Size(const RegionOptions& options) {
 }
 
 Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
-    : options_(options), base_(memory.data()) {
-  const Plan plan = MakePlan(options);
+    : options_(options), plan_(MakePlan(options)), base_(memory.data()) {
   info_ = At<lh_info>(0);
-  process_ = At<lh_process_layout>(plan.process);
-  endpoints_ = At<lh_endpoint_layout>(plan.endpoints);
+  process_ = At<lh_process_layout>(plan_.process);
+  endpoints_ = At<lh_endpoint_layout>(plan_.endpoints);
 
-  std::uint64_t lines = plan.lines;
-  std::uint64_t overflow = plan.overflow;
-  const auto next_lane = [&] {
-    const lh_lane_layout lane = {lines, overflow};
-    lines += std::uint64_t{options.slots} * options.line_stride;
-    overflow += std::uint64_t{options.slots} * kOverflow;
-    return lane;
-  };
   for (std::uint32_t index = 0; index < options.endpoints; ++index) {
     lh_endpoint_layout* const endpoint = endpoints_ + index;
     endpoint->index = index;
     endpoint->generation = 1;
-    endpoint->hint = plan.hints + std::uint64_t{index} * sizeof(lh_hint);
+    endpoint->hint = plan_.hints + std::uint64_t{index} * sizeof(lh_hint);
     std::uint32_t number = 2 * index;
     for (lh_channel_layout* channel : {&endpoint->serve, &endpoint->call}) {
-      channel->out = next_lane();
-      channel->in = next_lane();
+      channel->out = LaneLayout(2 * number);
+      channel->in = LaneLayout(2 * number + 1);
       channel->state =
-          plan.states + std::uint64_t{number} * sizeof(lh_channel_state);
+          plan_.states + std::uint64_t{number} * sizeof(lh_channel_state);
       channel->bell = number++;
     }
   }
 
-  process_->endpoints = plan.endpoints;
-  process_->call_words = plan.call_words;
-  process_->bell = plan.bell;
+  process_->endpoints = plan_.endpoints;
+  process_->call_words = plan_.call_words;
+  process_->bell = plan_.bell;
   process_->endpoint_count = options.endpoints;
-  process_->bell_lines = plan.bell_lines;
+  process_->bell_lines = plan_.bell_lines;
   process_->call_first = options.arrived_calls;
   process_->call_count = options.own_calls;
 
   info_->version_major = LH_VERSION_MAJOR;
   info_->version_minor = LH_VERSION_MINOR;
   info_->features = options.features;
-  info_->region_size = plan.size;
+  info_->region_size = plan_.size;
   info_->slots = options.slots;
   info_->line_stride = options.line_stride;
   info_->t_max_ns = options.t_max_ns;
   info_->overflow_size = kOverflow;
   info_->endpoints = options.endpoints;
-  info_->processes = plan.process;
+  info_->processes = plan_.process;
   info_->process_count = 1;
   info_->clock_mult = 1;  // device time is CLOCK_MONOTONIC
   NameLanes();
@@ -116,8 +94,8 @@ Region::Region(const RegionOptions& options, absl::Span<std::uint8_t> memory)
   lh_store_release(&info_->magic, LH_MAGIC);
 }
 
-void Region::Ready() {
-  const __u64 epoch = info_->device_epoch + 1;
+void Region::Ready(std::uint64_t epoch) {
+  epoch_ = epoch;
   process_->epoch = epoch;
   lh_store_release(&info_->device_epoch, epoch);
   lh_store_release(&info_->status, LH_STATUS_READY);
@@ -128,8 +106,7 @@ void Region::Reset() {
   lh_store_release(&info_->status, LH_STATUS_RESET);
   lh_store_release(&info_->asleep, 0);
   // Tables stay, and all that they point to is zeroed.
-  const Plan plan = MakePlan(options_);
-  std::memset(base_ + plan.states, 0, plan.size - plan.states);
+  std::memset(base_ + plan_.states, 0, plan_.size - plan_.states);
   NameLanes();
 }
 
@@ -149,38 +126,43 @@ lh_channel_layout* Region::channel(std::uint32_t number) const {
   return number % 2 == 0 ? &endpoint->serve : &endpoint->call;
 }
 
-lh_lane Region::Lane(const lh_lane_layout& layout) const {
+lh_lane_layout Region::LaneLayout(std::uint32_t lane) const {
+  const std::uint64_t first = std::uint64_t{lane} * options_.slots;
+  return {plan_.lines + first * options_.line_stride,
+          plan_.overflow + first * kOverflow};
+}
+
+lh_lane Region::Lane(std::uint32_t number) const {
+  const lh_lane_layout layout = LaneLayout(number);
   lh_lane lane = {};
   lane.lines = base_ + layout.lines;
   lane.overflow = base_ + layout.overflow;
-  lane.line_stride = info_->line_stride;
-  lane.overflow_size = info_->overflow_size;
+  lane.line_stride = options_.line_stride;
+  lane.overflow_size = kOverflow;
   lane.slots = options_.slots;
   return lane;
 }
 
-lh_lane Region::OutLane(std::uint32_t number) const {
-  return Lane(channel(number)->out);
-}
+lh_lane Region::OutLane(std::uint32_t number) const { return Lane(2 * number); }
 
 lh_lane Region::InLane(std::uint32_t number) const {
-  return Lane(channel(number)->in);
+  return Lane(2 * number + 1);
 }
 
 lh_channel_state* Region::state(std::uint32_t number) const {
-  return At<lh_channel_state>(channel(number)->state);
+  return At<lh_channel_state>(plan_.states) + number;
 }
 
 lh_hint* Region::hint(std::uint32_t endpoint) const {
-  return At<lh_hint>(endpoints_[endpoint].hint);
+  return At<lh_hint>(plan_.hints) + endpoint;
 }
 
 lh_call_word* Region::call_word(std::uint32_t index) const {
-  return At<lh_call_word>(process_->call_words) + index;
+  return At<lh_call_word>(plan_.call_words) + index;
 }
 
 absl::Span<lh_bell_line> Region::bell() const {
-  return {At<lh_bell_line>(process_->bell), process_->bell_lines};
+  return {At<lh_bell_line>(plan_.bell), plan_.bell_lines};
 }
 
 }  // namespace lauberhorn::nic

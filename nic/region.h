@@ -6,7 +6,8 @@
 // The device region as this NIC lays it out, for one process: information page,
 // tables, lanes, overflow blocks, hint pages. Everybody else finds things by
 // the offsets that are written there; only this file knows how they were
-// chosen.
+// chosen, and it does not read them back: a process may write into its tables,
+// and finds out by itself what that does to it.
 //
 // Ownership: the memory is the caller's and outlives the Region.
 #ifndef LAUBERHORN_NIC_REGION_H_
@@ -50,8 +51,10 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
-  // Publishes the first epoch: whoever sees READY may use the region.
-  void Ready();
+  // Publishes the next epoch, of which 1 is the first, or that of the device of
+  // which this is a part: whoever sees READY may use the region.
+  void Ready() { Ready(epoch_ + 1); }
+  void Ready(std::uint64_t epoch);
 
   // Says that the NIC is lost.
   void Down();
@@ -88,7 +91,18 @@ class Region {
 
  private:
   // Offsets from the start, and the end as `size`.
-  struct Plan;
+  struct Plan {
+    std::uint64_t process;
+    std::uint64_t endpoints;
+    std::uint64_t states;
+    std::uint64_t bell;
+    std::uint32_t bell_lines;
+    std::uint64_t call_words;
+    std::uint64_t lines;
+    std::uint64_t overflow;
+    std::uint64_t hints;
+    std::uint64_t size;
+  };
   static Plan MakePlan(const RegionOptions& options);
 
   // Tells a log of edges that all lanes are empty.
@@ -98,13 +112,17 @@ class Region {
   T* At(std::uint64_t offset) const {
     return reinterpret_cast<T*>(base_ + offset);
   }
-  lh_lane Lane(const lh_lane_layout& layout) const;
+  // Where the lane of this number lies: two of each channel, `out` before `in`.
+  lh_lane_layout LaneLayout(std::uint32_t lane) const;
+  lh_lane Lane(std::uint32_t lane) const;
 
   const RegionOptions options_;
+  const Plan plan_;
   std::uint8_t* const base_;
   lh_info* info_;
   lh_process_layout* process_;
   lh_endpoint_layout* endpoints_;
+  std::uint64_t epoch_ = 0;      // the last that was published
   std::uint64_t reset_for_ = 0;  // the driver's epoch
 };
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -212,6 +213,39 @@ TEST_P(RegionTest, IsDownUntilItIsReady) {
   region_.Ready();
   EXPECT_EQ(info.device_epoch, 2u);
   EXPECT_EQ(region_.process()->epoch, 2u);
+}
+
+TEST_P(RegionTest, HasTheEpochOfItsDevice) {
+  region_.Ready(7);
+  EXPECT_EQ(region_.info()->status, LH_STATUS_READY);
+  EXPECT_EQ(region_.info()->device_epoch, 7u);
+  EXPECT_EQ(region_.process()->epoch, 7u);
+}
+
+// Where everything lies for the NIC.
+std::vector<const void*> Places(const Region& region) {
+  std::vector<const void*> places = {
+      region.bell().data(), region.bell().data() + region.bell().size(),
+      region.call_word(0)};
+  for (std::uint32_t number = 0; number < region.channels(); ++number) {
+    for (const lh_lane& lane :
+         {region.OutLane(number), region.InLane(number)}) {
+      places.push_back(lh_lane_line(&lane, lane.slots - 1));
+      places.push_back(lh_lane_overflow(&lane, lane.slots - 1));
+    }
+    places.push_back(region.state(number));
+    places.push_back(region.hint(number / 2));
+  }
+  return places;
+}
+
+TEST_P(RegionTest, AProcessMovesNothingByItsTables) {
+  const std::vector<const void*> places = Places(region_);
+  std::memset(reinterpret_cast<std::uint8_t*>(region_.process()), 0xff,
+              region_.process()->endpoints +
+                  GetParam().endpoints * sizeof(lh_endpoint_layout) -
+                  sizeof(lh_info));
+  EXPECT_EQ(Places(region_), places);
 }
 
 TEST_P(RegionTest, ADriverResetsItOncePerEpoch) {

@@ -256,6 +256,8 @@ absl::StatusOr<std::unique_ptr<nic::Wire>> DispatchRig::Open() {
   return absl::UnavailableError("this process calls nobody");
 }
 
-void DispatchRig::Wake(__u64* word) { Futex(word, FUTEX_WAKE, 1); }
+void DispatchRig::Wake(std::uint32_t, __u64* word) {
+  Futex(word, FUTEX_WAKE, 1);
+}
 
 }  // namespace lauberhorn::bench

@@ -80,7 +80,7 @@ class DispatchRig final : private nic::WireFactory, private nic::Waker {
   absl::StatusOr<std::unique_ptr<nic::Wire>> Listen(
       const nic::Address& address) override;
   absl::StatusOr<std::unique_ptr<nic::Wire>> Open() override;
-  void Wake(__u64* word) override;
+  void Wake(std::uint32_t endpoint, __u64* word) override;
 
   std::unique_ptr<Mapping> memory_;
   std::unique_ptr<nic::Region> region_;

@@ -319,7 +319,7 @@ void ChannelTable::FlushWakes(Waker& waker) {
     if (cpus_ != nullptr) {
       cpus_->Wake(wanted.endpoint);
     } else {
-      waker.Wake(wanted.word);
+      waker.Wake(wanted.endpoint, wanted.word);
     }
   }
   counters_.wakes.Add(wakes_.size());

@@ -43,11 +43,11 @@ struct HostMessage {
   bool Split(Body* body) const;
 };
 
-// Wakes threads that sleep on a word.
+// Wakes the thread that sleeps on a word, at this endpoint.
 class Waker {
  public:
   virtual ~Waker() = default;
-  virtual void Wake(__u64* word) = 0;
+  virtual void Wake(std::uint32_t endpoint, __u64* word) = 0;
 };
 
 class ChannelTable {

@@ -385,6 +385,7 @@ TEST_P(ChannelTableTest, WakesWhomItFoundParkedAndNobodyElse) {
   EXPECT_THAT(waker.words, IsEmpty()) << "wakes come at the end of the turn";
   table_.FlushWakes(waker);
   EXPECT_THAT(waker.words, ElementsAre(word));
+  EXPECT_THAT(waker.endpoints, ElementsAre(kChannel / 2));
   table_.FlushWakes(waker);
   EXPECT_EQ(waker.words.size(), 1u) << "once";
   EXPECT_EQ(counters_.wakes.value(), 1u);

@@ -99,7 +99,8 @@ class Fuzz final : private Waker {
   }
 
  private:
-  void Wake(__u64* word) override {
+  void Wake(std::uint32_t endpoint, __u64* word) override {
+    Require(endpoint < kEndpoints, "who is woken is there");
     const auto* const at = reinterpret_cast<const std::uint8_t*>(word);
     Require(at >= memory_.bytes().data() &&
                 at + sizeof(*word) <=

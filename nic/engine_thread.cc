@@ -206,7 +206,7 @@ absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Open() {
   return Watched(epoll_, UdpWire::Open(options_.input));
 }
 
-void EngineThread::Wake(__u64* word) {
+void EngineThread::Wake(std::uint32_t, __u64* word) {
   // The futex is the low half: the contract is little-endian.
   syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
           options_.mapped_twice ? FUTEX_WAKE : FUTEX_WAKE | FUTEX_PRIVATE_FLAG,

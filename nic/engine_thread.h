@@ -78,7 +78,7 @@ class EngineThread final : private WireFactory, private Waker {
 
   absl::StatusOr<std::unique_ptr<Wire>> Listen(const Address& address) override;
   absl::StatusOr<std::unique_ptr<Wire>> Open() override;
-  void Wake(__u64* word) override;
+  void Wake(std::uint32_t endpoint, __u64* word) override;
 
   const EngineThreadOptions options_;
   Region& region_;

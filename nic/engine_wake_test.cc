@@ -42,6 +42,7 @@ TEST(EngineWakeTest, AQuarantineWakesInATurnWithoutWork) {
   }
   EXPECT_EQ(quarantine, LH_QUARANTINE_BAD_MESSAGE);
   EXPECT_THAT(waker.words, ::testing::Contains(word));
+  EXPECT_THAT(waker.endpoints, ::testing::Each(0u));
 }
 
 }  // namespace

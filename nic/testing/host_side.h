@@ -67,8 +67,12 @@ class HostChannel : public ::lauberhorn::testing::HostChannel {
 // Remembers whom it was asked to wake.
 class RecordingWaker final : public Waker {
  public:
-  void Wake(__u64* word) override { words.push_back(word); }
+  void Wake(std::uint32_t endpoint, __u64* word) override {
+    endpoints.push_back(endpoint);
+    words.push_back(word);
+  }
 
+  std::vector<std::uint32_t> endpoints;  // of words
   std::vector<__u64*> words;
 };
 

@@ -160,7 +160,7 @@ void SimulatedHost::TakeTurn(Nanos now) {
   }
 }
 
-void SimulatedHost::Wake(__u64* word) { woken_.push_back(word); }
+void SimulatedHost::Wake(std::uint32_t, __u64* word) { woken_.push_back(word); }
 
 void SimulatedHost::RunThreads(Nanos now) {
   auto& threads = process_->threads;

@@ -130,7 +130,7 @@ class SimulatedHost final : private Waker {
  private:
   struct Process;
 
-  void Wake(__u64* word) override;
+  void Wake(std::uint32_t endpoint, __u64* word) override;
   void RunEngineAt(Nanos when);
   void TakeTurn(Nanos now);
   void RunThreads(Nanos now);

@@ -6,7 +6,7 @@
 
 namespace lauberhorn::nic {
 
-EngineSet::EngineSet(Processors& processors, std::uint32_t processes)
+EngineSet::EngineSet(Processors* processors, std::uint32_t processes)
     : processors_(processors),
       engines_(processes, nullptr),
       marked_(processes, false),
@@ -31,13 +31,23 @@ void EngineSet::Mark(std::uint32_t process) {
   marks_.push_back(process);
 }
 
-Nanos EngineSet::Turn(Nanos now) {
-  processors_.Look(now);
-  for (const std::uint32_t process : processors_.told()) Mark(process);
-  for (std::uint32_t cpu = 0; cpu < processors_.cpus(); ++cpu) {
-    const std::uint32_t process = processors_.ProcessOn(cpu);
+void EngineSet::MarkAll() {
+  for (std::uint32_t process = 0; process < engines_.size(); ++process) {
+    if (engines_[process] != nullptr) Mark(process);
+  }
+}
+
+void EngineSet::LookAtProcessors(Nanos now) {
+  processors_->Look(now);
+  for (const std::uint32_t process : processors_->told()) Mark(process);
+  for (std::uint32_t cpu = 0; cpu < processors_->cpus(); ++cpu) {
+    const std::uint32_t process = processors_->ProcessOn(cpu);
     if (process != Processors::kNone) Mark(process);
   }
+}
+
+Nanos EngineSet::Turn(Nanos now) {
+  if (processors_ != nullptr) LookAtProcessors(now);
   std::uint32_t due;
   while (timers_.PopDue(now, &due)) Mark(due);
   if (++rotation_ >= engines_.size()) rotation_ = 0;
@@ -47,9 +57,11 @@ Nanos EngineSet::Turn(Nanos now) {
   for (std::size_t at = 0; at < count; ++at) Poll(marks_[at], now);
   marks_.erase(marks_.begin(),
                marks_.begin() + static_cast<std::ptrdiff_t>(count));
-  processors_.Flush(now);
+  if (processors_ != nullptr) processors_->Flush(now);
   if (!marks_.empty()) return now;
-  return std::min(timers_.Next(), processors_.Next(now));
+  return processors_ == nullptr
+             ? timers_.Next()
+             : std::min(timers_.Next(), processors_->Next(now));
 }
 
 void EngineSet::Poll(std::uint32_t process, Nanos now) {
@@ -78,7 +90,10 @@ bool EngineSet::TryToSleep() {
     return false;
   }
   // What the kernel says it says to nobody who sleeps.
-  if (!processors_.HasNews()) return true;
+  if (processors_ == nullptr ||
+      (!processors_->HasNews() && !processors_->HasAnswers())) {
+    return true;
+  }
   Awake();
   return false;
 }

@@ -3,8 +3,8 @@
 //
 // File: nic/engine_set.h
 //
-// The engines of all processes of one machine whose kernel publishes its run
-// queues, driven together: one turn for all of them.
+// The engines of all processes of one machine, driven together: one turn for
+// all of them.
 //
 // A turn costs what its CPUs and its traffic cost, not its processes: an engine
 // is polled if it was told something of its threads, if one of them is on a
@@ -28,8 +28,9 @@ namespace lauberhorn::nic {
 
 class EngineSet {
  public:
-  // For processes 0 to `processes` - 1 of `processors`, which outlives it.
-  EngineSet(Processors& processors, std::uint32_t processes);
+  // For processes 0 to `processes` - 1 of `processors`, which outlives it; null
+  // if the kernel publishes nothing.
+  EngineSet(Processors* processors, std::uint32_t processes);
 
   EngineSet(const EngineSet&) = delete;
   EngineSet& operator=(const EngineSet&) = delete;
@@ -38,8 +39,10 @@ class EngineSet {
   void Add(std::uint32_t process, Engine& engine);
   void Remove(std::uint32_t process);
 
-  // Something has come for the process, on its wires or by a ring.
+  // Something has come for the process, on its wires or by a ring; or by a ring
+  // of which nobody says whose it is.
   void Mark(std::uint32_t process);
+  void MarkAll();
 
   // One turn. Returns when the next is wanted, as Engine::Poll().
   Nanos Turn(Nanos now);
@@ -54,9 +57,10 @@ class EngineSet {
   std::uint64_t polls() const { return polls_; }
 
  private:
+  void LookAtProcessors(Nanos now);
   void Poll(std::uint32_t process, Nanos now);
 
-  Processors& processors_;
+  Processors* const processors_;
   std::vector<Engine*> engines_;      // by process
   std::vector<bool> marked_;          // of marks_
   std::vector<std::uint32_t> marks_;  // processes

@@ -25,17 +25,17 @@ constexpr RegionOptions kRegion = {
 // Processes of two threads each, on two CPUs.
 class Machine : private Interrupter {
  public:
-  explicit Machine(std::uint32_t processes)
+  explicit Machine(std::uint32_t processes, bool published = true)
       : memory_({.cpus = 2, .endpoints = 2 * processes}),
         kernel(memory_.region()),
         processors_(memory_.region(), processes, 1, *this),
-        set(processors_, processes) {
+        set(published ? &processors_ : nullptr, processes) {
     for (std::uint32_t cpu = 0; cpu < 2; ++cpu) {
       kernel.Publish(cpu, {.mode = LH_CPU_OTHER});
     }
     for (std::uint32_t process = 0; process < processes; ++process) {
       EngineOptions options;
-      options.processors = &processors_;
+      options.processors = published ? &processors_ : nullptr;
       options.attachment = {.process = process,
                             .first = 2 * process,
                             .count = 2,
@@ -65,6 +65,7 @@ class Machine : private Interrupter {
     call.code = 7;
     return nodes[process]->call.Put(call);
   }
+  Processors& processors() { return processors_; }
   bool TakeAnswer(std::uint32_t process) {
     TakenMessage answer;
     return nodes[process]->call.Take(&answer);
@@ -156,6 +157,37 @@ TEST(EngineSetTest, ItSleepsIfNobodyHasWork) {
   machine.kernel.Bound(1, 5);
   EXPECT_FALSE(machine.set.TryToSleep()) << "a thread has come";
   EXPECT_EQ(machine.nodes[0]->region.info()->asleep, 0u);
+}
+
+TEST(EngineSetTest, ItDoesNotSleepOverAnAnswer) {
+  Machine machine(1);
+  machine.kernel.SetState(1, LH_ENDPOINT_PARKED);
+  machine.Turns(3);
+  ASSERT_TRUE(machine.processors().MayRun(1, false));
+  machine.processors().Ask(LH_KIND_RUN, 1, 0, machine.now);
+  EXPECT_TRUE(machine.set.TryToSleep());
+  machine.set.Awake();
+  KernelCommand command;
+  ASSERT_TRUE(machine.kernel.TakeCommand(0, &command));
+  ASSERT_TRUE(machine.kernel.Answer(0, command.number, LH_ANSWER_DONE));
+  EXPECT_FALSE(machine.set.TryToSleep());
+  EXPECT_EQ(machine.nodes[0]->region.info()->asleep, 0u);
+  machine.Turns(1);
+  EXPECT_TRUE(machine.set.TryToSleep());
+}
+
+TEST(EngineSetTest, WithoutAWordOfTheKernelItGoesByRings) {
+  Machine machine(16, /*published=*/false);
+  EXPECT_EQ(machine.Turns(20), kNever);
+  ASSERT_TRUE(machine.set.TryToSleep());
+  machine.set.Awake();
+  ASSERT_TRUE(machine.PutCall(7));
+  ASSERT_TRUE(machine.PutCall(11));
+  EXPECT_FALSE(machine.set.TryToSleep());
+  machine.set.MarkAll();
+  machine.Turns(1);
+  EXPECT_TRUE(machine.TakeAnswer(7));
+  EXPECT_TRUE(machine.TakeAnswer(11));
 }
 
 TEST(EngineSetTest, OneThatIsGoneIsNotPolled) {

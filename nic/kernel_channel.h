@@ -55,6 +55,11 @@ class KernelChannel {
     return true;
   }
 
+  bool HasAnswer() const {
+    lh_lane out = out_;
+    return lh_collect_begin(&out) != nullptr;
+  }
+
   // The next answer; false if there is none. What is none is passed over, at
   // most a lane of it.
   bool Collect(KernelAnswer* answer) {

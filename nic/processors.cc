@@ -79,6 +79,12 @@ bool Processors::HasNews() const {
                      [](const Cpu& cpu) { return cpu.line.HasNews(); });
 }
 
+bool Processors::HasAnswers() const {
+  return std::any_of(cpus_.begin(), cpus_.end(), [](const Cpu& cpu) {
+    return !cpu.commands.empty() && cpu.channel.HasAnswer();
+  });
+}
+
 bool Processors::Look(Nanos now) {
   for (const std::uint32_t process : told_) owners_[process].told = false;
   told_.clear();

@@ -96,6 +96,8 @@ class Processors {
 
   // Whether anything is new since then: loads a word for each CPU.
   bool HasNews() const;
+  // Whether a command was answered since then.
+  bool HasAnswers() const;
 
   // Sends what is still wanted of the kernel; the last thing of a turn. Next()
   // says when to come back for answers and for what is late.

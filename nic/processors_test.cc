@@ -257,11 +257,14 @@ TEST_F(ProcessorsTest, AThreadIsAskedForAgainOnlyWhenItsLastRunWasAnswered) {
   EXPECT_FALSE(processors_.MayRun(1, false));
   EXPECT_EQ(processors_.Next(now_), now_) << "an answer comes at once";
   EXPECT_EQ(processors_.Next(now_ + kMillisecond), kNever) << "or never";
+  EXPECT_FALSE(processors_.HasAnswers());
   ASSERT_TRUE(kernel_.Answer(0, command.number + 1, LH_ANSWER_DEAD));
   Look();
   EXPECT_TRUE(processors_.IsRunUnderWay(1)) << "that answers nothing";
   ASSERT_TRUE(kernel_.Answer(0, command.number, LH_ANSWER_DONE));
+  EXPECT_TRUE(processors_.HasAnswers());
   Look();
+  EXPECT_FALSE(processors_.HasAnswers());
   EXPECT_TRUE(processors_.MayRun(1, false));
   EXPECT_THAT(one_.Heard(), IsEmpty());
   EXPECT_EQ(processors_.Next(now_), kNever);

@@ -60,7 +60,12 @@ class Answers {
   // Whether there are more calls than are accepted at a time, this one counted.
   bool Exceeded() const { return open_ > most_calls_; }
 
-  // Whether the call with this handle has been taken and not been answered.
+  // Whether a call of this number has been taken and not ended.
+  bool IsOpen(std::uint32_t call) const {
+    return places_[call].state == kTaken;
+  }
+
+  // The same of the call with this handle.
   bool IsOpen(std::uint32_t call, std::uint64_t handle) const {
     return places_[call].state == kTaken && places_[call].call == handle;
   }

@@ -115,7 +115,7 @@ class Dispatcher {
     return calls_[lh_handle_index(handle)].flags != 0;
   }
 
-  // Cancel() of all calls of a server.
+  // Cancel() of all calls of a server; kNone: of all servers.
   void CancelAll(std::uint32_t server, absl::StatusCode code,
                  absl::string_view text);
 

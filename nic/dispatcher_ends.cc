@@ -56,7 +56,8 @@ void Dispatcher::CancelAll(std::uint32_t server, absl::StatusCode code,
                            absl::string_view text) {
   for (std::uint32_t call = 0; call < calls_.size(); ++call) {
     const Call& entry = calls_[call];
-    if (entry.state != kFree && entry.target.server == server) {
+    if (entry.state != kFree &&
+        (server == kNone || entry.target.server == server)) {
       Cancel(lh_handle(call, entry.generation), code, text);
     }
   }

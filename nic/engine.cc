@@ -95,6 +95,21 @@ bool Engine::TryToSleep() {
   return false;
 }
 
+void Engine::Leave(Nanos now) {
+  BeginEvent(now);
+  for (std::uint32_t endpoint = 0; endpoint < endpoints(); ++endpoint) {
+    // What it had only asked for on `call` is not begun any more.
+    CollectLeft(2 * endpoint);
+  }
+  dispatcher_.CancelAll(
+      Dispatcher::kNone, absl::StatusCode::kUnavailable,
+      "the server's process has ended; the call may have run");
+  for (std::uint32_t call = 0; call < answers_.calls(); ++call) {
+    if (answers_.IsOpen(call)) client_transport_.Cancel(call, now);
+  }
+  FlushWires();
+}
+
 bool Engine::PollWires() {
   bool busy = false;
   const auto receive = [&](Wire& wire, auto handle) {

@@ -77,6 +77,12 @@ class Engine final : private ServerTransport::Handler,
   bool TryToSleep();
   void Awake() { channels_.Awake(); }
 
+  // The process has ended, and puts nothing any more: what it had answered is
+  // sent, the callers of what it serves are told that it is gone, and the
+  // servers that run its calls that nobody waits. One packet for each, which
+  // may be lost. Then the engine is only to be destroyed.
+  void Leave(Nanos now);
+
   // What others may look at, from any thread, as long as the engine lives.
   const Counters& counters() const { return counters_; }
   Trace& trace() { return counters_.trace; }

@@ -55,6 +55,7 @@ foreach(
         engine_control
         engine_cpus
         engine_set
+        engine_leave
         engine_link
         engine_wake
         engine_storm

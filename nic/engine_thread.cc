@@ -5,14 +5,11 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -33,18 +30,8 @@ absl::Status SystemError(absl::string_view what) {
       absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
-// Adds the wire's socket to what wakes the thread.
-absl::StatusOr<std::unique_ptr<Wire>> Watched(
-    int epoll, absl::StatusOr<std::unique_ptr<UdpWire>> wire) {
-  if (!wire.ok()) return wire.status();
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.fd = (*wire)->descriptor();
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event) != 0) {
-    return SystemError("cannot watch a socket");
-  }
-  return std::unique_ptr<Wire>(*std::move(wire));
-}
+// What woke the thread.
+enum Tag : std::uint64_t { kRing, kReport, kWire };
 
 }  // namespace
 
@@ -57,7 +44,7 @@ absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
 }
 
 EngineThread::EngineThread(const EngineThreadOptions& options, Region& region)
-    : options_(options), region_(region) {}
+    : options_(options), region_(region), wires_(poll_, kWire, options.input) {}
 
 absl::Status EngineThread::MakeEngine() {
   EngineOptions engine = options_.engine;
@@ -65,7 +52,7 @@ absl::Status EngineThread::MakeEngine() {
       static_cast<ssize_t>(engine.secret.size())) {
     return SystemError("cannot get random bytes");
   }
-  engine_ = absl::WrapUnique(new Engine(engine, region_, *this, *this));
+  engine_ = absl::WrapUnique(new Engine(engine, region_, wires_, *this));
   if (options_.trace) engine_->trace().Start();
   OpenReports();
   return absl::OkStatus();
@@ -82,17 +69,13 @@ absl::Status EngineThread::Reset() {
 }
 
 absl::Status EngineThread::Prepare() {
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ < 0) return SystemError("cannot create an epoll set");
+  absl::Status status = poll_.Open();
+  if (!status.ok()) return status;
   ring_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (ring_ < 0) return SystemError("cannot create an eventfd");
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.fd = ring_;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, ring_, &event) != 0) {
-    return SystemError("cannot watch the eventfd");
-  }
-  absl::Status status = MakeEngine();
+  status = poll_.Add(ring_, kRing);
+  if (!status.ok()) return status;
+  status = MakeEngine();
   if (!status.ok()) return status;
   region_.Ready();
   try {
@@ -115,7 +98,6 @@ EngineThread::~EngineThread() {
   reports_.reset();
   engine_.reset();
   if (ring_ >= 0) close(ring_);
-  if (epoll_ >= 0) close(epoll_);
 }
 
 // A process without a place for its socket works all the same.
@@ -123,10 +105,7 @@ void EngineThread::OpenReports() {
   look_ = kNever;
   reports_ = ReportSocket::Open(*engine_, options_.report_folders);
   if (reports_ == nullptr) return;
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.fd = reports_->descriptor();
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, event.data.fd, &event) != 0) {
+  if (!poll_.Add(reports_->descriptor(), kReport).ok()) {
     reports_.reset();
     return;
   }
@@ -166,44 +145,14 @@ void EngineThread::Run() {
 }
 
 void EngineThread::Sleep(Nanos now, Nanos until) {
-  until = std::max(until, now);
-  timespec timeout;
-  timespec* limit = nullptr;
-  if (until != kNever) {
-    timeout.tv_sec = static_cast<time_t>((until - now) / kSecond);
-    timeout.tv_nsec = static_cast<long>((until - now) % kSecond);
-    limit = &timeout;
-  }
-  epoll_event events[16];
-  int count = epoll_pwait2(epoll_, events, 16, limit, nullptr);
-  if (count < 0 && errno != EINTR) {
-    // A kernel or a sandbox that counts in milliseconds: round up.
-    const int milliseconds =
-        limit == nullptr
-            ? -1
-            : static_cast<int>(std::min<Nanos>(
-                  (until - now + kMillisecond - 1) / kMillisecond, 60'000));
-    count = epoll_wait(epoll_, events, 16, milliseconds);
-  }
-  for (int at = 0; at < count; ++at) {
-    if (reports_ != nullptr && events[at].data.fd == reports_->descriptor()) {
-      look_ = 0;
-    }
-    if (events[at].data.fd != ring_) continue;
+  for (const std::uint64_t tag : poll_.Wait(now, until)) {
+    if (tag == kReport) look_ = 0;
+    if (tag != kRing) continue;
     std::uint64_t rings;
     (void)!read(ring_, &rings, sizeof(rings));
   }
   lh_store_release(&region_.info()->nic_cpu,
                    static_cast<__u64>(sched_getcpu() + 1));
-}
-
-absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Listen(
-    const Address& address) {
-  return Watched(epoll_, UdpWire::Bind(address, options_.input));
-}
-
-absl::StatusOr<std::unique_ptr<Wire>> EngineThread::Open() {
-  return Watched(epoll_, UdpWire::Open(options_.input));
 }
 
 void EngineThread::Wake(std::uint32_t, __u64* word) {

@@ -23,10 +23,11 @@
 
 #include "absl/status/statusor.h"
 #include "nic/engine.h"
+#include "nic/poll_set.h"
 #include "nic/region.h"
 #include "nic/report_socket.h"
 #include "nic/udp_wire.h"
-#include "nic/wire.h"
+#include "nic/udp_wires.h"
 
 namespace lauberhorn::nic {
 
@@ -42,7 +43,7 @@ struct EngineThreadOptions {
   UdpWire::Input input = UdpWire::kDefaultInput;
 };
 
-class EngineThread final : private WireFactory, private Waker {
+class EngineThread final : private Waker {
  public:
   // Starts the thread and publishes the region as READY. The region outlives
   // it. RESOURCE_EXHAUSTED if the system refuses what it takes.
@@ -76,13 +77,12 @@ class EngineThread final : private WireFactory, private Waker {
   void Run();
   void Sleep(Nanos now, Nanos until);
 
-  absl::StatusOr<std::unique_ptr<Wire>> Listen(const Address& address) override;
-  absl::StatusOr<std::unique_ptr<Wire>> Open() override;
   void Wake(std::uint32_t endpoint, __u64* word) override;
 
   const EngineThreadOptions options_;
   Region& region_;
-  int epoll_ = -1;
+  PollSet poll_;
+  UdpWires wires_;
   int ring_ = -1;  // eventfd
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<ReportSocket> reports_;  // null if there is none

@@ -67,6 +67,7 @@ foreach(
         method_names
         origins
         packet
+        poll_set
         processors
         region
         replay

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/udp_wires.h
+//
+// The UDP sockets of an engine, made at the request of its control commands,
+// and watched by what its thread sleeps on.
+//
+// Not thread-safe.
+#ifndef LAUBERHORN_NIC_UDP_WIRES_H_
+#define LAUBERHORN_NIC_UDP_WIRES_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "nic/poll_set.h"
+#include "nic/udp_wire.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+class UdpWires : public WireFactory {
+ public:
+  // All of them wake `poll`, which outlives this, with the same tag.
+  UdpWires(PollSet& poll, std::uint64_t tag,
+           UdpWire::Input input = UdpWire::kDefaultInput)
+      : poll_(poll), tag_(tag), input_(input) {}
+
+  absl::StatusOr<std::unique_ptr<Wire>> Listen(
+      const Address& address) override {
+    return Watched(UdpWire::Bind(address, input_));
+  }
+  absl::StatusOr<std::unique_ptr<Wire>> Open() override {
+    return Watched(UdpWire::Open(input_));
+  }
+
+ private:
+  absl::StatusOr<std::unique_ptr<Wire>> Watched(
+      absl::StatusOr<std::unique_ptr<UdpWire>> wire) {
+    if (!wire.ok()) return wire.status();
+    const absl::Status status = poll_.Add((*wire)->descriptor(), tag_);
+    if (!status.ok()) return status;
+    return std::unique_ptr<Wire>(*std::move(wire));
+  }
+
+  PollSet& poll_;
+  const std::uint64_t tag_;
+  const UdpWire::Input input_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_UDP_WIRES_H_

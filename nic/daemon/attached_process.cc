@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/daemon/attached_process.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn::nic::daemon {
+namespace {
+
+// Below this only root's processes may listen, as everywhere.
+constexpr std::uint16_t kFirstPort = 1024;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Wire>> AttachedProcess::Wires::Listen(
+    const Address& address) {
+  if (uid_ != 0 && address.port() != 0 && address.port() < kFirstPort) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("only root may listen on port ", address.port()));
+  }
+  return UdpWires::Listen(address);
+}
+
+absl::StatusOr<std::unique_ptr<AttachedProcess>> AttachedProcess::Make(
+    Node& node, PollSet& poll, const Geometry& geometry,
+    const Options& options) {
+  auto process = absl::WrapUnique(new AttachedProcess(node, poll, options));
+  const absl::Status status = process->Begin(geometry);
+  if (!status.ok()) return status;
+  return process;
+}
+
+AttachedProcess::AttachedProcess(Node& node, PollSet& poll,
+                                 const Options& options)
+    : node_(node),
+      options_(options),
+      mapping_(node, options.event.offset, options.event.size),
+      wires_(poll, options.wire_tag, options.who.uid) {}
+
+AttachedProcess::~AttachedProcess() = default;
+
+absl::Status AttachedProcess::Begin(const Geometry& geometry) {
+  if (mapping_.error() != 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot map its part: ", std::strerror(mapping_.error())));
+  }
+  const lh_nic_event& event = options_.event;
+  region_ = std::make_unique<Region>(PartOptions(geometry), mapping_.bytes());
+  EngineOptions engine;
+  engine.calls = options_.terms.calls;
+  engine.processors = options_.processors;
+  engine.attachment = {.process = event.process,
+                       .first = event.first_endpoint,
+                       .count = event.endpoints,
+                       .generation = event.generation,
+                       .weight = options_.terms.weight};
+  if (getrandom(engine.secret.data(), engine.secret.size(), 0) !=
+      static_cast<ssize_t>(engine.secret.size())) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot get random bytes: ", std::strerror(errno)));
+  }
+  engine_ = absl::WrapUnique(
+      new Engine(engine, *region_, wires_, static_cast<Waker&>(*this)));
+  region_->Ready(options_.epoch);
+  return absl::OkStatus();
+}
+
+void AttachedProcess::SetNicCpu(std::uint64_t cpu) {
+  lh_store_release(&region_->info()->nic_cpu, cpu);
+}
+
+void AttachedProcess::Wake(std::uint32_t endpoint, __u64*) {
+  lh_nic_wake wake = {};
+  wake.endpoint = options_.event.first_endpoint + endpoint;
+  wake.generation = options_.event.generation;
+  // Whoever cannot be woken has gone, or will look by itself.
+  static_cast<void>(node_.Wake(&wake));
+}
+
+}  // namespace lauberhorn::nic::daemon

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// lauberhorn: looks into processes that run the library.
+// lauberhorn: looks into processes that run the library, and at the machine.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/doctor.h"
 #include "cli/process.h"
 #include "cli/stat.h"
 #include "cli/trace.h"
@@ -34,6 +35,21 @@ struct Options {
   double seconds = 1;
   std::string output = "trace.json";
 };
+
+absl::Status Doctor(const Options& options) {
+  const lauberhorn::cli::Diagnosis diagnosis = lauberhorn::cli::Diagnose("");
+  if (options.json) {
+    std::cout << lauberhorn::cli::DiagnosisJson(diagnosis) << "\n";
+  } else {
+    std::cout << lauberhorn::cli::DiagnosisText(diagnosis);
+  }
+  for (const lauberhorn::cli::Finding& finding : diagnosis.findings) {
+    if (finding.state == lauberhorn::cli::Finding::kWrong) {
+      return absl::FailedPreconditionError("something is wrong, as said above");
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status List() {
   const std::vector<Engine> engines = lauberhorn::cli::ListEngines();
@@ -127,7 +143,8 @@ absl::Status Trace(const Options& options) {
 
 int main(int argc, char* argv[]) {
   Options options;
-  CLI::App app("Looks into running processes that use Lauberhorn.");
+  CLI::App app(
+      "Looks into running processes that use Lauberhorn, and at the machine.");
   app.set_version_flag("--version", LAUBERHORN_VERSION);
   app.require_subcommand(1);
   app.add_subcommand("list", "the processes that can be asked");
@@ -140,6 +157,9 @@ int main(int argc, char* argv[]) {
       ->check(CLI::Range(0.1, 86'400.0));
   stat->add_flag("--json", options.json, "the report as JSON, a line for each");
   stat->add_flag("--all", options.all, "counters that are 0, too");
+  CLI::App* const doctor = app.add_subcommand(
+      "doctor", "what this machine has, what is missing, and what to do");
+  doctor->add_flag("--json", options.json, "as JSON, in one line");
   CLI::App* const trace = app.add_subcommand(
       "trace",
       "the stations of each request, for chrome://tracing or Perfetto");
@@ -153,9 +173,10 @@ int main(int argc, char* argv[]) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  const absl::Status status = stat->parsed()    ? Stat(options)
-                              : trace->parsed() ? Trace(options)
-                                                : List();
+  const absl::Status status = stat->parsed()     ? Stat(options)
+                              : trace->parsed()  ? Trace(options)
+                              : doctor->parsed() ? Doctor(options)
+                                                 : List();
   if (status.ok()) return 0;
   std::cerr << "lauberhorn: " << status.message() << "\n";
   return 1;

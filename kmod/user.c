@@ -38,8 +38,9 @@ static struct lh_user *lh_user_find(kuid_t uid)
 {
 	struct lh_user *user;
 
-	list_for_each_entry(user, &lh_users,
-			    list) if (uid_eq(user->uid, uid)) return user;
+	list_for_each_entry(user, &lh_users, list)
+		if (uid_eq(user->uid, uid))
+			return user;
 	return NULL;
 }
 

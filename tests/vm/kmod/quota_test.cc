@@ -3,7 +3,8 @@
 //
 // What a user may have of a device: processes, and memory.
 // tests/vm/kmod_test loads the module with max_processes_per_user=3 and
-// max_memory_per_user=8.
+// max_memory_per_user=8. Each test has users of its own: what they had is free
+// a moment after they have gone.
 #include <unistd.h>
 
 #include <cerrno>
@@ -94,19 +95,19 @@ constexpr std::uint64_t kPart = 4 << 20;  // of which a user may have two
 
 TEST_F(Quota, AUserHasMemory) {
   Start(4, kPart);
-  const auto first = Attached(1000);
-  const auto second = Attached(1000);
-  EXPECT_EQ(Refused(1000), EDQUOT);
-  const auto other = Attached(1001);
+  const auto first = Attached(1002);
+  const auto second = Attached(1002);
+  EXPECT_EQ(Refused(1002), EDQUOT);
+  const auto other = Attached(1003);
   // It is the user's as long as anybody has it.
   EndsWell(first.get());
   const lh_nic_event left = nic_->Next(LH_NIC_EVENT_LEFT);
-  EXPECT_EQ(Refused(1000), EDQUOT);
+  EXPECT_EQ(Refused(1002), EDQUOT);
   EXPECT_EQ(nic_->End(left), 0);
-  EXPECT_EQ(Refused(1000), EDQUOT);  // the NIC still maps it
+  EXPECT_EQ(Refused(1002), EDQUOT);  // the NIC still maps it
   nic_->Forget(left);
   Child next([](const Parent&) {
-    BecomeUser(1000);
+    BecomeUser(1002);
     Device device;
     // It goes a moment after the last who had it.
     EXPECT_TRUE(Eventually([&] { return device.Attach() != EDQUOT; }));
@@ -118,17 +119,17 @@ TEST_F(Quota, AUserHasMemory) {
 
 TEST_F(Quota, MemoryOfANicThatWentCounts) {
   Start(4, kPart);
-  const auto first = Attached(1000);
-  const auto second = Attached(1000);
+  const auto first = Attached(1004);
+  const auto second = Attached(1004);
   nic_.reset();
   Start(4, kPart);
-  EXPECT_EQ(Refused(1000), EDQUOT);
-  const auto other = Attached(1001);
+  EXPECT_EQ(Refused(1004), EDQUOT);
+  const auto other = Attached(1005);
 }
 
 TEST_F(Quota, APartMayBeTooLargeForAnyUser) {
   Start(1, 3 * kPart);
-  EXPECT_EQ(Refused(1000), EDQUOT);
+  EXPECT_EQ(Refused(1006), EDQUOT);
   EXPECT_EQ(Refused(0), EDQUOT);
 }
 

@@ -5,7 +5,8 @@
  *
  * What: a thread binds itself to an endpoint of its process, and the scheduler tells
  * the NIC of it. An endpoint without a thread, as that of a completion queue, has
- * a queue of those who park there, of which RUN wakes one.
+ * a queue of those who park there, threads and commands of rings, of which RUN
+ * wakes one.
  *
  * Locking: the device's lock for who is bound. RUN comes in interrupts with a raw
  * lock held: it finds the process under RCU, and wakes by a simple wait queue. A
@@ -36,8 +37,11 @@ struct lh_endpoint *lh_endpoints_make(unsigned int count)
 	endpoints = kvcalloc(count, sizeof(*endpoints), GFP_KERNEL_ACCOUNT);
 	if (!endpoints)
 		return NULL;
-	for (number = 0; number < count; number++)
+	for (number = 0; number < count; number++) {
 		init_swait_queue_head(&endpoints[number].queue);
+		raw_spin_lock_init(&endpoints[number].lock);
+		INIT_LIST_HEAD(&endpoints[number].commands);
+	}
 	return endpoints;
 }
 
@@ -104,6 +108,7 @@ void lh_endpoints_wake(struct lh_process *process)
 				       process->generation, -1, &mask);
 		}
 		swake_up_all(&endpoint->queue);
+		lh_uring_end(process->nic, endpoint);
 	}
 }
 
@@ -217,15 +222,24 @@ int lh_unbind(struct lh_process *process)
 	return -ENOENT;
 }
 
-/* RUN for those who are not bound. */
-static unsigned int lh_run_queue(struct lh_endpoint *endpoint)
+/**
+ * lh_run_queue() - RUN for those who are not bound
+ * @nic: the NIC
+ * @endpoint: of a process of it
+ *
+ * In any context but NMI.
+ *
+ * Return: whether there was one: LH_ANSWER_DONE or LH_ANSWER_EARLY.
+ */
+unsigned int lh_run_queue(struct lh_nic *nic, struct lh_endpoint *endpoint)
 {
 	/* Full: the filled word, this, and then who sleeps. See park.c. */
 	atomic_xchg(&endpoint->remembered, 1);
-	if (!swait_active(&endpoint->queue))
-		return LH_ANSWER_EARLY;
-	swake_up_one(&endpoint->queue);
-	return LH_ANSWER_DONE;
+	if (swait_active(&endpoint->queue)) {
+		swake_up_one(&endpoint->queue);
+		return LH_ANSWER_DONE;
+	}
+	return lh_uring_run(nic, endpoint) ? LH_ANSWER_DONE : LH_ANSWER_EARLY;
 }
 
 /* The same for a thread that is bound. */
@@ -273,5 +287,5 @@ unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
 	own = &process->endpoints[endpoint % count];
 	if (READ_ONCE(own->thread))
 		return lh_run_thread(endpoint, generation, cpu, preempt, mask);
-	return lh_run_queue(own);
+	return lh_run_queue(nic, own);
 }

@@ -23,7 +23,10 @@
  *   device->life       beginning and end of a nic, registration with the scheduler;
  *                      before device->lock, never under mmap_lock
  *
- * Wakes, RUN and rings take neither: a nic finds its processes under RCU.
+ * Wakes, RUN and rings take none of these: a nic finds its processes under RCU.
+ * They take
+ *
+ *   endpoint->lock     raw: who waits there
  */
 #ifndef LAUBERHORN_KMOD_H
 #define LAUBERHORN_KMOD_H
@@ -33,8 +36,11 @@
 #include <linux/device.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
+#include <linux/spinlock_types.h>
 #include <linux/swait.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -47,6 +53,7 @@
 
 struct cred;
 struct file;
+struct io_uring_cmd;
 struct lh_kernel_channel;
 struct lh_user;
 struct mm_struct;
@@ -101,15 +108,21 @@ struct lh_memory {
 };
 
 /**
- * struct lh_endpoint - what one thread, or one queue of threads, waits at
+ * struct lh_endpoint - what one thread, or one queue of them, waits at
  * @thread: that is bound, or was until it ended; NULL: nobody; under the device's
  *	lock to write, others only compare it
  * @queue: who parks here without being bound
+ * @lock: for @commands and @parked
+ * @commands: of rings, that wait here: struct lh_parked
+ * @parked: how many
  * @remembered: RUN came while nobody did
  */
 struct lh_endpoint {
 	struct pid *thread;
 	struct swait_queue_head queue;
+	raw_spinlock_t lock; /* for commands of rings */
+	struct list_head commands;
+	unsigned int parked;
 	atomic_t remembered;
 };
 
@@ -191,6 +204,8 @@ struct lh_place {
  * @wait: where it reads or polls
  * @answers: where processes wait for its answers
  * @ring: rings where wait queues may not be touched
+ * @ready: commands of rings that are to be completed
+ * @completes: completes them where it may
  * @provider: its memory, for the scheduler
  * @registered: with the scheduler; under the device's life
  * @info: of the kernel's part
@@ -217,6 +232,8 @@ struct lh_nic {
 	wait_queue_head_t wait;
 	wait_queue_head_t answers;
 	struct irq_work ring;
+	struct llist_head ready;
+	struct irq_work completes;
 
 	struct lauberhorn_provider provider;
 	bool registered;
@@ -296,12 +313,25 @@ struct lh_endpoint *lh_endpoint_of(struct lh_process *process, u32 number);
 int lh_bind(struct lh_process *process, const struct lh_device_bind *bind);
 void lh_unbound(struct lh_process *process, struct lh_endpoint *endpoint);
 int lh_unbind(struct lh_process *process);
+unsigned int lh_run_queue(struct lh_nic *nic, struct lh_endpoint *endpoint);
 unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
 		    bool preempt, unsigned int *mask);
 
 /* park.c */
+int lh_park_check(struct lh_process *process, const struct lh_device_park *park,
+		  struct lh_endpoint **endpoint);
 int lh_park_caller(struct lh_process *process,
 		   const struct lh_device_park *park);
+
+/* uring.c */
+int lh_uring_park(struct lh_process *process, struct io_uring_cmd *command,
+		  const struct lh_device_park *park, unsigned int flags);
+void lh_uring_abandon(struct io_uring_cmd *command);
+int lh_uring_cancel(struct lh_process *process,
+		    const struct lh_device_cancel *cancel);
+bool lh_uring_run(struct lh_nic *nic, struct lh_endpoint *endpoint);
+void lh_uring_end(struct lh_nic *nic, struct lh_endpoint *endpoint);
+void lh_uring_ready(struct irq_work *work);
 
 /* nic.c */
 extern const struct file_operations lh_nic_operations;

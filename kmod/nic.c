@@ -24,6 +24,8 @@ static void lh_nic_free(struct kref *kref)
 {
 	struct lh_nic *nic = container_of(kref, struct lh_nic, kref);
 
+	/* The last that it completed may have been the last who held this. */
+	irq_work_sync(&nic->completes);
 	lh_channels_free(nic);
 	lh_memory_put(nic->memory);
 	kvfree(nic->places);
@@ -74,6 +76,8 @@ static struct lh_nic *lh_nic_make(struct lh_device *device)
 	init_waitqueue_head(&nic->wait);
 	init_waitqueue_head(&nic->answers);
 	init_irq_work(&nic->ring, lh_nic_rings);
+	init_llist_head(&nic->ready);
+	init_irq_work(&nic->completes, lh_uring_ready);
 	return nic;
 }
 

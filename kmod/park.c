@@ -78,6 +78,29 @@ static int lh_park_bound(const struct lh_device_park *park)
 }
 
 /**
+ * lh_park_check() - what PARK asks for
+ * @process: whose
+ * @park: untrusted
+ * @endpoint: where it would wait
+ *
+ * Return: 0, or an error, as lh_park_caller().
+ */
+int lh_park_check(struct lh_process *process, const struct lh_device_park *park,
+		  struct lh_endpoint **endpoint)
+{
+	int error;
+
+	if (park->reserved || !IS_ALIGNED(park->word, sizeof(u64)) ||
+	    park->until > KTIME_MAX)
+		return -EINVAL;
+	error = lh_process_serves(process);
+	if (error)
+		return error;
+	*endpoint = lh_endpoint_of(process, park->endpoint);
+	return *endpoint ? 0 : -EINVAL;
+}
+
+/**
  * lh_park_caller() - park the calling thread
  * @process: its
  * @park: untrusted
@@ -95,15 +118,9 @@ int lh_park_caller(struct lh_process *process,
 	u64 now;
 	int error;
 
-	if (park->reserved || !IS_ALIGNED(park->word, sizeof(u64)) ||
-	    park->until > KTIME_MAX)
-		return -EINVAL;
-	error = lh_process_serves(process);
+	error = lh_park_check(process, park, &endpoint);
 	if (error)
 		return error;
-	endpoint = lh_endpoint_of(process, park->endpoint);
-	if (!endpoint)
-		return -EINVAL;
 	thread = READ_ONCE(endpoint->thread);
 	if (thread == task_pid(current)) {
 		error = lh_park_bound(park);

@@ -17,6 +17,7 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/io_uring/cmd.h>
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
@@ -202,6 +203,15 @@ static long lh_process_park(struct lh_process *process, void __user *argument)
 	return lh_park_caller(process, &park);
 }
 
+static long lh_process_cancel(struct lh_process *process, void __user *argument)
+{
+	struct lh_device_cancel cancel;
+
+	if (copy_from_user(&cancel, argument, sizeof(cancel)))
+		return -EFAULT;
+	return lh_uring_cancel(process, &cancel);
+}
+
 static long lh_process_ring(struct lh_process *process)
 {
 	int error = lh_process_serves(process);
@@ -232,9 +242,78 @@ static long lh_process_ioctl(struct file *file, unsigned int command,
 		return lh_process_park(process, at);
 	case LH_DEVICE_RING:
 		return lh_process_ring(process);
+	case LH_DEVICE_CANCEL:
+		return lh_process_cancel(process, at);
 	default:
 		return -ENOTTY;
 	}
+}
+
+static void lh_process_uring_again(struct io_uring_cmd *command,
+				   unsigned int flags);
+
+static int lh_process_uring_park(struct io_uring_cmd *command,
+				 void __user *argument, unsigned int flags)
+{
+	struct lh_device_park park;
+
+	/* By a worker of the ring: once more in the task, with the ring's lock. */
+	if (flags & IO_URING_F_UNLOCKED) {
+		io_uring_cmd_complete_in_task(command, lh_process_uring_again);
+		return -EIOCBQUEUED;
+	}
+	if (copy_from_user(&park, argument, sizeof(park)))
+		return -EFAULT;
+	return lh_uring_park(command->file->private_data, command, &park,
+			     flags);
+}
+
+/* What concerns the calling thread, or waits, is not for rings. */
+static int lh_process_uring_command(struct io_uring_cmd *command,
+				    unsigned int flags)
+{
+	const struct lh_device_uring *entry = io_uring_sqe_cmd(command->sqe);
+	void __user *at = u64_to_user_ptr(READ_ONCE(entry->argument));
+	struct lh_process *process = command->file->private_data;
+
+	if (current->mm != process->mm)
+		return -EPERM;
+	if (READ_ONCE(entry->reserved))
+		return -EINVAL;
+	switch (command->cmd_op) {
+	case LH_DEVICE_INFO:
+		/* Takes a lock. */
+		if (flags & IO_URING_F_NONBLOCK)
+			return -EAGAIN;
+		return lh_process_info(process, at);
+	case LH_DEVICE_PARK:
+		return lh_process_uring_park(command, at, flags);
+	case LH_DEVICE_RING:
+		return lh_process_ring(process);
+	case LH_DEVICE_CANCEL:
+		return lh_process_cancel(process, at);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void lh_process_uring_again(struct io_uring_cmd *command,
+				   unsigned int flags)
+{
+	int error = -ECANCELED;
+
+	if (!(flags & IO_URING_F_TASK_DEAD))
+		error = lh_process_uring_command(command, flags);
+	if (error != -EIOCBQUEUED)
+		io_uring_cmd_done(command, error, 0, flags);
+}
+
+static int lh_process_uring(struct io_uring_cmd *command, unsigned int flags)
+{
+	if (!(flags & IO_URING_F_CANCEL))
+		return lh_process_uring_command(command, flags);
+	lh_uring_abandon(command);
+	return 0;
 }
 
 const struct file_operations lh_process_operations = {
@@ -244,4 +323,5 @@ const struct file_operations lh_process_operations = {
 	.unlocked_ioctl = lh_process_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = lh_process_mmap,
+	.uring_cmd = lh_process_uring,
 };

@@ -117,6 +117,34 @@ LH_FIELD(lh_device_park, until, 16);
 LH_FIELD(lh_device_park, endpoint, 24);
 LH_FIELD(lh_device_park, reserved, 28);
 
+/*
+ * Ends PARKs that wait by io_uring: they complete with ECANCELED. One whose RUN,
+ * time or NIC came first completes with that.
+ */
+struct lh_device_cancel {
+	__u64 word; /* w: process; r: kernel; o: call; as in PARK, or 0: any */
+	__u32 endpoint; /* w: process; r: kernel; o: call; own number */
+	__u32 reserved; /* w: process; r: kernel; o: call; zero */
+};
+
+LH_SIZE(lh_device_cancel, 16);
+LH_FIELD(lh_device_cancel, word, 0);
+LH_FIELD(lh_device_cancel, endpoint, 8);
+LH_FIELD(lh_device_cancel, reserved, 12);
+
+/*
+ * The `cmd` of an entry with IORING_OP_URING_CMD, whose cmd_op is INFO, PARK, RING
+ * or CANCEL.
+ */
+struct lh_device_uring {
+	__u64 argument; /* w: process; r: kernel; o: call; the ioctl's, an address */
+	__u64 reserved; /* w: process; r: kernel; o: call; zero */
+};
+
+LH_SIZE(lh_device_uring, 16);
+LH_FIELD(lh_device_uring, argument, 0);
+LH_FIELD(lh_device_uring, reserved, 8);
+
 #define LH_DEVICE_IOCTL 0xbc
 
 #define LH_DEVICE_INFO _IOR(LH_DEVICE_IOCTL, 0x00, struct lh_device_info)
@@ -125,6 +153,7 @@ LH_FIELD(lh_device_park, reserved, 28);
 #define LH_DEVICE_UNBIND _IO(LH_DEVICE_IOCTL, 0x03)
 #define LH_DEVICE_PARK _IOW(LH_DEVICE_IOCTL, 0x04, struct lh_device_park)
 #define LH_DEVICE_RING _IO(LH_DEVICE_IOCTL, 0x05)
+#define LH_DEVICE_CANCEL _IOW(LH_DEVICE_IOCTL, 0x06, struct lh_device_cancel)
 
 /*
  * The NIC begins an epoch: the kernel gives memory for its own part, in whose

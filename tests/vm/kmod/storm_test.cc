@@ -29,6 +29,7 @@
 #include "tests/vm/kmod/device.h"
 #include "tests/vm/kmod/module.h"
 #include "tests/vm/kmod/nic.h"
+#include "tests/vm/kmod/uring.h"
 
 namespace lauberhorn::kmod {
 namespace {
@@ -61,6 +62,21 @@ std::uint64_t Soon(Random& random) {
          static_cast<std::uint64_t>(now.tv_nsec) + Below(random, 4'000'000);
 }
 
+// Parks by a ring, and closes it whether it is done or not.
+void ParkByRing(const Device& device, std::uint32_t endpoint, Random& random) {
+  CommandRing ring(Below(random, 4) == 0 ? IORING_SETUP_SQPOLL : 0);
+  const unsigned entry = Below(random, 4) == 0 ? IOSQE_ASYNC : 0;
+  const lh_device_park timed = ParkOnNothing(endpoint, Soon(random));
+  const lh_device_park park = ParkOnNothing(endpoint);
+  ring.Put(1, device.file(), LH_DEVICE_PARK, &park, entry);
+  ring.Call(2, device.file(), LH_DEVICE_PARK, &timed, entry);
+  if (Below(random, 2) == 0) ring.Wait();
+  lh_device_cancel cancel = {0, endpoint, 0};
+  if (Below(random, 4) == 0) {
+    static_cast<void>(Call(device.file(), LH_DEVICE_CANCEL, &cancel));
+  }
+}
+
 // What a thread of a process does for a while; errors are part of it.
 void Use(const Device& device, std::uint32_t endpoint, Random random) {
   // No hint page: another thread may unmap it meanwhile.
@@ -69,7 +85,7 @@ void Use(const Device& device, std::uint32_t endpoint, Random random) {
     static_cast<void>(Call(device.file(), LH_DEVICE_BIND, &bind));
   }
   for (std::uint64_t round = Below(random, 20); round > 0; --round) {
-    switch (Below(random, 4)) {
+    switch (Below(random, 5)) {
       case 0:
         static_cast<void>(device.Ring());
         break;
@@ -78,6 +94,9 @@ void Use(const Device& device, std::uint32_t endpoint, Random random) {
         break;
       case 2:
         static_cast<void>(Call(device.file(), LH_DEVICE_BIND, &bind));
+        break;
+      case 3:
+        ParkByRing(device, endpoint, random);
         break;
       default:
         static_cast<void>(device.Park(endpoint, Soon(random)));

@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
+// a guest (tests/vm/serve_test), which has the module, and the daemon where
+// LAUBERHORND says. `vm_serve service NAME` is a service.
+#include <cstdio>
+#include <cstring>
+
+#include "gtest/gtest.h"
+#include "tests/vm/serve/service.h"
+
+int main(int argc, char* argv[]) {
+  if (argc == 3 && std::strcmp(argv[1], "service") == 0) {
+    return lauberhorn::serve::ServiceMain(argv[2]);
+  }
+  ::testing::InitGoogleTest(&argc, argv);
+  const int status = RUN_ALL_TESTS();
+  std::printf("FIGURE vm_calls_total %llu calls\n",
+              static_cast<unsigned long long>(lauberhorn::serve::CallsMade()));
+  std::printf("FIGURE vm_calls_lost %llu calls\n",
+              static_cast<unsigned long long>(lauberhorn::serve::CallsLost()));
+  return status;
+}

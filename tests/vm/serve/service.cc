@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/vm/serve/service.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "lauberhorn/method.h"
+#include "lauberhorn/server.h"
+#include "lauberhorn/server_call.h"
+
+namespace lauberhorn::serve {
+namespace {
+
+// A message: the call's number, and a text.
+using Number = std::uint64_t;
+
+std::atomic<std::uint64_t> calls_made{0};
+std::atomic<std::uint64_t> calls_lost{0};
+
+Number NextNumber() {
+  // Of this process, and of no other.
+  return static_cast<Number>(getpid()) << 40 | (++calls_made & 0xffffffffff);
+}
+
+absl::StatusOr<std::string> CallOn(Client& client, absl::string_view method,
+                                   absl::string_view text, absl::Time deadline,
+                                   const ParentCall* parent = nullptr) {
+  const std::string name = absl::StrCat("/serve.Service/", method);
+  const Number number = NextNumber();
+  UnaryCall call(client, name, MethodId(name));
+  std::uint8_t* const request =
+      call.ReserveRequest(sizeof(number) + text.size());
+  if (request != nullptr) {
+    std::memcpy(request, &number, sizeof(number));
+    std::memcpy(request + sizeof(number), text.data(), text.size());
+  }
+  CallOptions options;
+  options.deadline = deadline;
+  if (parent != nullptr) options.parent = *parent;
+  const absl::Status status = call.Run(options);
+  if (!status.ok()) return status;
+  return std::string(reinterpret_cast<const char*>(call.reply().data()),
+                     call.reply().size());
+}
+
+// What a service is while it serves.
+class Serving {
+ public:
+  explicit Serving(std::string name) : name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+
+  // The text of a call that begins; counts it.
+  std::string Begin(const ServerCall& call) {
+    Number number = 0;
+    if (call.request().size() < sizeof(number)) return "";
+    std::memcpy(&number, call.request().data(), sizeof(number));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++counts_.runs;
+    if (!seen_.insert(number).second) ++counts_.twice;
+    return std::string(
+        reinterpret_cast<const char*>(call.request().data()) + sizeof(number),
+        call.request().size() - sizeof(number));
+  }
+
+  Service::Counts counts() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return counts_;
+  }
+
+  // The service at a port; connects at first use.
+  absl::StatusOr<std::shared_ptr<Client>> At(int port) {
+    const absl::StatusOr<std::shared_ptr<Runtime>> runtime = Runtime::Default();
+    if (!runtime.ok()) return runtime.status();
+    return Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
+  }
+
+ private:
+  const std::string name_;
+  mutable std::mutex mutex_;
+  Service::Counts counts_;
+  std::unordered_set<Number> seen_;
+};
+
+void Answer(ServerCall& call, absl::string_view text) {
+  std::uint8_t* const to = call.ReserveReply(text.size());
+  if (to == nullptr) return;
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
+  call.Reply();
+}
+
+void Echo(void* serving, ServerCall& call) {
+  Answer(call, static_cast<Serving*>(serving)->Begin(call));
+}
+
+std::int64_t ThreadNanos() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+void Work(void* serving, ServerCall& call) {
+  std::int64_t microseconds = 0;
+  (void)absl::SimpleAtoi(static_cast<Serving*>(serving)->Begin(call),
+                         &microseconds);
+  const std::int64_t end = ThreadNanos() + microseconds * 1'000;
+  while (ThreadNanos() < end) {
+  }
+  Answer(call, "");
+}
+
+void Hold(void* serving, ServerCall& call) {
+  static_cast<Serving*>(serving)->Begin(call);
+  while (!call.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+  Answer(call, "too late");
+}
+
+void Forward(void* service, ServerCall& call) {
+  Serving& serving = *static_cast<Serving*>(service);
+  const std::string text = serving.Begin(call);
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits(' ', 1));
+  int port = 0;
+  if (!absl::SimpleAtoi(parts.first, &port)) {
+    return Answer(call, absl::StrCat(text, "<", serving.name()));
+  }
+  const absl::StatusOr<std::shared_ptr<Client>> client = serving.At(port);
+  if (!client.ok()) {
+    return call.Fail(client.status().code(), client.status().message());
+  }
+  const ParentCall parent = call.AsParent();
+  const absl::StatusOr<std::string> reply = CallOn(
+      **client, "Forward", parts.second, absl::InfiniteFuture(), &parent);
+  if (!reply.ok()) {
+    return call.Fail(reply.status().code(), reply.status().message());
+  }
+  Answer(call, absl::StrCat(*reply, "<", serving.name()));
+}
+
+constexpr Method kMethods[] = {{"/serve.Service/Echo", &Echo},
+                               {"/serve.Service/Work", &Work},
+                               {"/serve.Service/Hold", &Hold},
+                               {"/serve.Service/Forward", &Forward}};
+
+}  // namespace
+
+int ServiceMain(const std::string& name) {
+  sigset_t end;
+  sigemptyset(&end);
+  sigaddset(&end, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &end, nullptr);
+  Serving serving(name);
+  const absl::StatusOr<std::shared_ptr<Runtime>> runtime = Runtime::Default();
+  if (!runtime.ok()) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(),
+                 runtime.status().ToString().c_str());
+    return 1;
+  }
+  const absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Create(*runtime);
+  absl::Status status = server.status();
+  int port = 0;
+  if (status.ok()) status = (*server)->AddService(kMethods, &serving);
+  if (status.ok()) {
+    const absl::StatusOr<int> listens = (*server)->Listen("127.0.0.1:0");
+    status = listens.status();
+    if (status.ok()) port = *listens;
+  }
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), status.ToString().c_str());
+    return 1;
+  }
+  std::printf("%d\n", port);
+  std::fflush(stdout);
+  int signal;
+  sigwait(&end, &signal);
+  (*server)->Shutdown();
+  const Service::Counts counts = serving.counts();
+  std::printf("%llu %llu\n", static_cast<unsigned long long>(counts.runs),
+              static_cast<unsigned long long>(counts.twice));
+  return 0;
+}
+
+Service::Service(const std::string& name)
+    : process_({"/proc/self/exe", "service", name}) {
+  const std::optional<std::string> line = process_.ReadLine();
+  EXPECT_TRUE(line.has_value() && absl::SimpleAtoi(*line, &port_))
+      << name << " does not serve";
+}
+
+Service::Counts Service::End() {
+  Counts counts;
+  EXPECT_TRUE(process_.Signal(SIGTERM));
+  const std::string line = process_.ReadLine().value_or("");
+  const std::vector<std::string> numbers = absl::StrSplit(line, ' ');
+  EXPECT_TRUE(numbers.size() == 2 &&
+              absl::SimpleAtoi(numbers[0], &counts.runs) &&
+              absl::SimpleAtoi(numbers[1], &counts.twice))
+      << "it said: " << line;
+  EXPECT_EQ(process_.Wait(), 0);
+  return counts;
+}
+
+Caller::Caller(std::shared_ptr<Runtime> runtime, int port)
+    : client_(*Client::Connect(std::move(runtime),
+                               absl::StrCat("127.0.0.1:", port))) {}
+
+absl::StatusOr<std::string> Caller::Call(absl::string_view method,
+                                         absl::string_view text,
+                                         absl::Duration patience) {
+  absl::StatusOr<std::string> reply =
+      CallOn(*client_, method, text, absl::Now() + patience);
+  if (absl::IsDeadlineExceeded(reply.status()) &&
+      patience >= absl::Seconds(60)) {
+    ++calls_lost;
+  }
+  return reply;
+}
+
+std::shared_ptr<Runtime> OpenKernelRuntime() {
+  RuntimeOptions options;
+  options.device = "kernel";
+  const absl::StatusOr<std::shared_ptr<Runtime>> runtime =
+      Runtime::Open(options);
+  EXPECT_TRUE(runtime.ok()) << runtime.status();
+  return runtime.ok() ? *runtime : nullptr;
+}
+
+std::uint64_t CallsMade() { return calls_made; }
+std::uint64_t CallsLost() { return calls_lost; }
+
+}  // namespace lauberhorn::serve

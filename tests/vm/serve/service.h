@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: tests/vm/serve/service.h
+//
+// A service of a test, in a process of its own, and what calls it. Each call
+// has a number that no other has, so that a service sees if one runs twice.
+//
+//   Echo     replies with the request's text
+//   Work     computes for as many microseconds as the text says
+//   Hold     waits until its caller gives it up
+//   Forward  calls Forward of the service whose port the text names first, with
+//            the rest of it; Echo if there is no rest. The reply is what came
+//            back, with "<" and its own name
+#ifndef LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
+#define LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "lauberhorn/client.h"
+#include "lauberhorn/runtime.h"
+#include "tests/vm/serve/process.h"
+
+namespace lauberhorn::serve {
+
+// What main() of such a process does: serves until SIGTERM.
+int ServiceMain(const std::string& name);
+
+class Service {
+ public:
+  explicit Service(const std::string& name);
+
+  int port() const { return port_; }
+  Process& process() { return process_; }
+
+  // Ends it well, and reads what it counted.
+  struct Counts {
+    std::uint64_t runs = 0;
+    std::uint64_t twice = 0;  // runs of a call that had run before
+  };
+  Counts End();
+
+ private:
+  Process process_;
+  int port_ = 0;
+};
+
+// Calls from this process, through the kernel's device.
+class Caller {
+ public:
+  explicit Caller(std::shared_ptr<Runtime> runtime, int port);
+
+  // The reply's text. A call that does not end for long ends with
+  // DEADLINE_EXCEEDED.
+  absl::StatusOr<std::string> Call(absl::string_view method,
+                                   absl::string_view text,
+                                   absl::Duration patience = absl::Seconds(60));
+
+ private:
+  const std::shared_ptr<Client> client_;
+};
+
+// A runtime of the kernel's device; stays away from those of services.
+std::shared_ptr<Runtime> OpenKernelRuntime();
+
+// All calls that this process made, and those that got no status in time.
+std::uint64_t CallsMade();
+std::uint64_t CallsLost();
+
+}  // namespace lauberhorn::serve
+
+#endif  // LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_

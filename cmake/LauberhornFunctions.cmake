@@ -5,7 +5,7 @@
 #
 #   lauberhorn_library(NAME t [SRCS ..] [HDRS ..] [DEPS ..] [INCLUDES ..])
 #   lauberhorn_installed_library(NAME t FROM .. [DEPS ..])
-#   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL])
+#   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL | DAEMON])
 #   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s]
 #                   [SHARDS n] [GNU_EXTENSIONS])
 #   lauberhorn_fuzzer(NAME t SRCS .. CORPUS folder [DEPS ..])
@@ -106,9 +106,10 @@ function(lauberhorn_installed_library)
   set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_TARGETS ${ARG_NAME})
 endfunction()
 
-# A program; with INSTALL it goes to bin/ and is Lauberhorn::<NAME> for users.
+# A program; with INSTALL it goes to bin/ and is Lauberhorn::<NAME> for users, with
+# DAEMON to sbin/.
 function(lauberhorn_program)
-  cmake_parse_arguments(ARG "INSTALL" "NAME" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "INSTALL;DAEMON" "NAME" "SRCS;DEPS" ${ARGN})
   lauberhorn_require_parsed(lauberhorn_program)
   add_executable(${ARG_NAME} ${ARG_SRCS})
   lauberhorn_compile_settings(${ARG_NAME})
@@ -116,6 +117,10 @@ function(lauberhorn_program)
   if(ARG_INSTALL)
     add_executable(Lauberhorn::${ARG_NAME} ALIAS ${ARG_NAME})
     set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_TARGETS
+                                        ${ARG_NAME})
+  endif()
+  if(ARG_DAEMON)
+    set_property(GLOBAL APPEND PROPERTY LAUBERHORN_INSTALLED_DAEMONS
                                         ${ARG_NAME})
   endif()
 endfunction()

@@ -8,7 +8,7 @@
 #   include/lauberhorn-compat/{grpcpp,grpc++,grpc}  the gRPC-compatible API, in
 #       a folder of its own so that gRPC's headers are hidden only from who links
 #       this library
-#   lib/liblauberhorn.*, bin/*          what the rooms register as installed
+#   lib/liblauberhorn.*, bin/*, sbin/*  what the rooms register as installed
 #   lib/cmake/Lauberhorn, lib/pkgconfig how others find all of it
 include(CMakePackageConfigHelpers)
 
@@ -35,8 +35,9 @@ install(
   PATTERN "*.h")
 
 get_property(targets GLOBAL PROPERTY LAUBERHORN_INSTALLED_TARGETS)
+get_property(daemons GLOBAL PROPERTY LAUBERHORN_INSTALLED_DAEMONS)
 # Builds what is installed and nothing else.
-add_custom_target(lauberhorn_installed DEPENDS ${targets})
+add_custom_target(lauberhorn_installed DEPENDS ${targets} ${daemons})
 
 install(
   TARGETS ${targets}
@@ -44,6 +45,10 @@ install(
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+if(daemons)
+  install(TARGETS ${daemons} RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Lauberhorn)
 install(

@@ -47,7 +47,8 @@ void SetUpLog(const std::string& level, bool journal) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<Priority>('*').set_pattern(
       journal ? "<%*>%v" : "%Y-%m-%d %H:%M:%S.%e lauberhornd %l: %v");
-  auto logger = spdlog::stderr_logger_mt("lauberhornd");
+  auto logger = std::make_shared<spdlog::logger>(
+      "lauberhornd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(std::move(logger));

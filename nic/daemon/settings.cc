@@ -16,6 +16,9 @@ constexpr char kAbout[] =
     "The NIC of a soft device of Lauberhorn's kernel module: serves the "
     "processes that attach, and dispatches their calls to CPUs.\n";
 
+// Read if it is there.
+constexpr char kConfig[] = "/etc/lauberhorn/lauberhornd.conf";
+
 void AddOptions(CLI::App& app, Settings& settings,
                 std::vector<std::string>& rules) {
   Geometry& geometry = settings.daemon.geometry;
@@ -77,7 +80,8 @@ std::optional<int> ReadSettings(int argc, const char* const* argv,
   CLI::App app(kAbout, "lauberhornd");
   std::vector<std::string> rules;
   app.set_version_flag("--version", LAUBERHORN_VERSION);
-  app.set_config("--config", "", "a file with these options, one a line");
+  app.set_config("--config", kConfig, "a file with these options, one a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   AddOptions(app, *settings, rules);
   app.footer(absl::StrCat("It lays out ", Describe(Geometry()), ", as ",
                           "defaults. See lauberhornd(8)."));

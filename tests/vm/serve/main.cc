@@ -3,16 +3,17 @@
 //
 // vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
 // a guest (tests/vm/serve_test), which has the module, and the daemon where
-// LAUBERHORND says. `vm_serve service NAME` is a service.
+// LAUBERHORND says. `vm_serve service NAME USER` is a service.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "gtest/gtest.h"
 #include "tests/vm/serve/service.h"
 
 int main(int argc, char* argv[]) {
-  if (argc == 3 && std::strcmp(argv[1], "service") == 0) {
-    return lauberhorn::serve::ServiceMain(argv[2]);
+  if (argc == 4 && std::strcmp(argv[1], "service") == 0) {
+    return lauberhorn::serve::ServiceMain(argv[2], std::atoi(argv[3]));
   }
   ::testing::InitGoogleTest(&argc, argv);
   const int status = RUN_ALL_TESTS();

@@ -21,6 +21,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "lauberhorn/call_queue.h"
 #include "lauberhorn/method.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
@@ -39,18 +40,21 @@ Number NextNumber() {
   return static_cast<Number>(getpid()) << 40 | (++calls_made & 0xffffffffff);
 }
 
+std::string RequestOf(absl::string_view text) {
+  const Number number = NextNumber();
+  std::string request(reinterpret_cast<const char*>(&number), sizeof(number));
+  absl::StrAppend(&request, text);
+  return request;
+}
+
 absl::StatusOr<std::string> CallOn(Client& client, absl::string_view method,
                                    absl::string_view text, absl::Time deadline,
                                    const ParentCall* parent = nullptr) {
   const std::string name = absl::StrCat("/serve.Service/", method);
-  const Number number = NextNumber();
+  const std::string request = RequestOf(text);
   UnaryCall call(client, name, MethodId(name));
-  std::uint8_t* const request =
-      call.ReserveRequest(sizeof(number) + text.size());
-  if (request != nullptr) {
-    std::memcpy(request, &number, sizeof(number));
-    std::memcpy(request + sizeof(number), text.data(), text.size());
-  }
+  std::uint8_t* const to = call.ReserveRequest(request.size());
+  if (to != nullptr) std::memcpy(to, request.data(), request.size());
   CallOptions options;
   options.deadline = deadline;
   if (parent != nullptr) options.parent = *parent;
@@ -154,14 +158,20 @@ void Forward(void* service, ServerCall& call) {
   Answer(call, absl::StrCat(*reply, "<", serving.name()));
 }
 
-constexpr Method kMethods[] = {{"/serve.Service/Echo", &Echo},
+void Runs(void* service, ServerCall& call) {
+  Answer(call, absl::StrCat(static_cast<Serving*>(service)->counts().runs));
+}
+
+constexpr Method kMethods[] = {{"/serve.Service/Runs", &Runs},
+                               {"/serve.Service/Echo", &Echo},
                                {"/serve.Service/Work", &Work},
                                {"/serve.Service/Hold", &Hold},
                                {"/serve.Service/Forward", &Forward}};
 
 }  // namespace
 
-int ServiceMain(const std::string& name) {
+int ServiceMain(const std::string& name, int user) {
+  if (user != 0 && setuid(static_cast<uid_t>(user)) != 0) return 1;
   sigset_t end;
   sigemptyset(&end);
   sigaddset(&end, SIGTERM);
@@ -198,8 +208,8 @@ int ServiceMain(const std::string& name) {
   return 0;
 }
 
-Service::Service(const std::string& name)
-    : process_({"/proc/self/exe", "service", name}) {
+Service::Service(const std::string& name, int user)
+    : process_({"/proc/self/exe", "service", name, absl::StrCat(user)}) {
   const std::optional<std::string> line = process_.ReadLine();
   EXPECT_TRUE(line.has_value() && absl::SimpleAtoi(*line, &port_))
       << name << " does not serve";
@@ -232,6 +242,38 @@ absl::StatusOr<std::string> Caller::Call(absl::string_view method,
     ++calls_lost;
   }
   return reply;
+}
+
+Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
+              absl::string_view method, absl::string_view text,
+              const LoadOptions& options) {
+  const std::shared_ptr<Client> client =
+      *Client::Connect(runtime, absl::StrCat("127.0.0.1:", port));
+  const std::unique_ptr<CallQueue> queue = *CallQueue::Create(runtime, {});
+  const std::string name = absl::StrCat("/serve.Service/", method);
+  CallRequest request = {};
+  request.name = name;
+  request.id = MethodId(name);
+  CallOptions patient;
+  patient.deadline = absl::Now() + absl::Minutes(10);
+  Load load;
+  std::uint64_t open = 0;
+  for (std::uint64_t begun = 0;;) {
+    while (open < options.open && begun < options.calls &&
+           (options.stop == nullptr || !*options.stop)) {
+      const std::string bytes = RequestOf(text);
+      request.bytes = {reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                       bytes.size()};
+      if (!queue->Start(*client, request, patient, nullptr).ok()) break;
+      ++begun;
+      ++open;
+    }
+    Completion done;
+    if (open == 0 || !queue->Next(&done)) return load;
+    --open;
+    ++(done.status().ok() ? load.answered : load.failed);
+    if (absl::IsDeadlineExceeded(done.status())) ++calls_lost;
+  }
 }
 
 std::shared_ptr<Runtime> OpenKernelRuntime() {

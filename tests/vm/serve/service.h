@@ -8,6 +8,7 @@
 //
 //   Echo     replies with the request's text
 //   Work     computes for as many microseconds as the text says
+//   Runs     replies with how many of them have begun
 //   Hold     waits until its caller gives it up
 //   Forward  calls Forward of the service whose port the text names first, with
 //            the rest of it; Echo if there is no rest. The reply is what came
@@ -15,6 +16,7 @@
 #ifndef LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
 #define LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,12 +31,15 @@
 
 namespace lauberhorn::serve {
 
-// What main() of such a process does: serves until SIGTERM.
-int ServiceMain(const std::string& name);
+// Users of services are numbered from here on; 0 is who tests.
+inline constexpr int kFirstUser = 1000;
+
+// What main() of such a process does: serves until SIGTERM, as this user.
+int ServiceMain(const std::string& name, int user);
 
 class Service {
  public:
-  explicit Service(const std::string& name);
+  explicit Service(const std::string& name, int user = 0);
 
   int port() const { return port_; }
   Process& process() { return process_; }
@@ -66,7 +71,21 @@ class Caller {
   const std::shared_ptr<Client> client_;
 };
 
-// A runtime of the kernel's device; stays away from those of services.
+// Calls of one thread, so many of them open at a time.
+struct LoadOptions {
+  std::uint64_t calls;
+  std::uint64_t open;
+  const std::atomic<bool>* stop = nullptr;  // begins no more once it is true
+};
+struct Load {
+  std::uint64_t answered = 0;
+  std::uint64_t failed = 0;
+};
+Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
+              absl::string_view method, absl::string_view text,
+              const LoadOptions& options);
+
+// A runtime of the kernel's device, for this process.
 std::shared_ptr<Runtime> OpenKernelRuntime();
 
 // All calls that this process made, and those that got no status in time.

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /* What a process may be told by the NIC why it is refused. */
 #define LH_LAST_ERROR EHWPOISON
@@ -150,8 +151,9 @@ int lh_answer(struct lh_nic *nic, const struct lh_nic_answer *answer)
 		return -EALREADY;
 	if (process->state != LH_PROCESS_ASKS)
 		return -ENOTCONN;
+	process->error = -(int)answer->error;
+	trace_lauberhorn_attach(process);
 	if (answer->error) {
-		process->error = -(int)answer->error;
 		lh_process_set(process, LH_PROCESS_ENDED);
 		lh_place_reap(nic, answer->process);
 	} else {

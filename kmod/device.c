@@ -116,6 +116,7 @@ struct lh_device *lh_device_add(struct device *parent)
 	error = cdev_device_add(&device->process_cdev, &device->process_node);
 	if (error)
 		goto del_nic_node;
+	lh_debugfs_add(device);
 	return device;
 
 del_nic_node:
@@ -152,6 +153,7 @@ unsigned int lh_device_status(const struct lh_device *device)
  */
 void lh_device_remove(struct lh_device *device)
 {
+	lh_debugfs_remove(device);
 	cdev_device_del(&device->process_cdev, &device->process_node);
 	cdev_device_del(&device->nic_cdev, &device->nic_node);
 	/* The next may have the same name: nobody finds this one any more. */

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /**
  * lh_endpoints_make() - the endpoints of a process
@@ -251,21 +252,9 @@ static unsigned int lh_run_thread(u32 endpoint, u32 generation, int cpu,
 	return lauberhorn_run(endpoint, generation, cpu, mask);
 }
 
-/**
- * lh_run() - execute the NIC's RUN
- * @nic: the NIC
- * @endpoint: in the device's table; anything
- * @generation: of its process; anything
- * @cpu: that is preferred, or -1
- * @preempt: who runs there is to make room, so there must be one
- * @mask: for LH_ANSWER_NOT_ALLOWED; may be written with any answer
- *
- * In any context but NMI.
- *
- * Return: the answer, enum lh_kernel_answer.
- */
-unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
-		    bool preempt, unsigned int *mask)
+static unsigned int lh_run_endpoint(struct lh_nic *nic, u32 endpoint,
+				    u32 generation, int cpu, bool preempt,
+				    unsigned int *mask)
 {
 	u32 count = nic->geometry.endpoints;
 	struct lh_process *process;
@@ -288,4 +277,27 @@ unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
 	if (READ_ONCE(own->thread))
 		return lh_run_thread(endpoint, generation, cpu, preempt, mask);
 	return lh_run_queue(nic, own);
+}
+
+/**
+ * lh_run() - execute the NIC's RUN
+ * @nic: the NIC
+ * @endpoint: in the device's table; anything
+ * @generation: of its process; anything
+ * @cpu: that is preferred, or -1
+ * @preempt: who runs there is to make room, so there must be one
+ * @mask: for LH_ANSWER_NOT_ALLOWED; may be written with any answer
+ *
+ * In any context but NMI.
+ *
+ * Return: the answer, enum lh_kernel_answer.
+ */
+unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
+		    bool preempt, unsigned int *mask)
+{
+	unsigned int answer =
+		lh_run_endpoint(nic, endpoint, generation, cpu, preempt, mask);
+
+	trace_lauberhorn_wake(nic, endpoint, generation, cpu, answer);
+	return answer;
 }

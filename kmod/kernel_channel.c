@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 
 #include "kernel_channel.h"
+#include "trace.h"
 
 static void lh_interrupted(void *data)
 {
@@ -180,6 +181,7 @@ int lh_channel_interrupt(struct lh_nic *nic, unsigned int cpu)
 		return -EINVAL;
 	channel = &nic->channels[array_index_nospec(cpu, nic->cpus)];
 
+	trace_lauberhorn_interrupt(nic, cpu);
 	atomic_inc(&nic->interrupts);
 	error = smp_call_function_single_async(cpu, &channel->call);
 	if (!error)

@@ -52,6 +52,7 @@
 #include "hooks.h"
 
 struct cred;
+struct dentry;
 struct file;
 struct io_uring_cmd;
 struct lh_kernel_channel;
@@ -69,6 +70,7 @@ struct vm_area_struct;
  * @process_cdev: of the first
  * @nic_cdev: of the second
  * @number: N
+ * @debugfs: its folder there
  * @life: see above
  * @lock: see above
  * @nic: that serves, or NULL; under both to write, either to read
@@ -82,6 +84,7 @@ struct lh_device {
 	struct cdev process_cdev;
 	struct cdev nic_cdev;
 	int number;
+	struct dentry *debugfs;
 
 	struct mutex life; /* serialises beginning and end of a nic */
 	struct mutex lock; /* for tables and states */
@@ -258,6 +261,10 @@ unsigned int lh_device_status(const struct lh_device *device);
 
 /* sysfs.c */
 extern const struct attribute_group *lh_device_groups[];
+
+/* debugfs.c */
+void lh_debugfs_add(struct lh_device *device);
+void lh_debugfs_remove(struct lh_device *device);
 
 /* soft.c */
 int lh_soft_init(void);

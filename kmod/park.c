@@ -21,6 +21,7 @@
 #include <linux/uaccess.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /* 1 if the word is what the thread has stored there; 0; or an error. */
 static int lh_look(const struct lh_device_park *park)
@@ -123,6 +124,8 @@ int lh_park_caller(struct lh_process *process,
 		return error;
 	thread = READ_ONCE(endpoint->thread);
 	if (thread == task_pid(current)) {
+		trace_lauberhorn_park(process, park->endpoint,
+				      LH_TRACE_SCHEDULER);
 		error = lh_park_bound(park);
 		/* Dispatch was turned off: it looks, and goes on without. */
 		if (error == -ENODEV) {
@@ -133,6 +136,7 @@ int lh_park_caller(struct lh_process *process,
 	}
 	if (thread)
 		return -EBUSY;
+	trace_lauberhorn_park(process, park->endpoint, LH_TRACE_QUEUE);
 	do {
 		error = lh_park_once(process, endpoint, park);
 		if (error == -EFAULT && signal_pending(current))

@@ -29,6 +29,7 @@
 #include <net/net_namespace.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /* Interrupts look at endpoints, and the scheduler at hints. */
 static void lh_process_free_rcu(struct rcu_head *rcu)
@@ -101,6 +102,7 @@ void lh_process_leave(struct lh_process *process)
 	if (process->state != LH_PROCESS_ASKS &&
 	    process->state != LH_PROCESS_ATTACHED)
 		return;
+	trace_lauberhorn_left(process);
 	if (process->told && !process->nic->down) {
 		lh_process_set(process, LH_PROCESS_LEFT);
 		lh_news(process->nic, process->place);

@@ -26,6 +26,7 @@
 #include <linux/uaccess.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /* Those who wait at an endpoint are looked at with interrupts off. */
 #define LH_MOST_PARKED 256
@@ -245,6 +246,7 @@ static int lh_uring_wait(struct lh_parked *parked,
 		kfree(parked);
 		return error;
 	}
+	trace_lauberhorn_park(parked->process, park->endpoint, LH_TRACE_RING);
 	/* Who has taken it meanwhile cannot complete it before this returns. */
 	if (park->until)
 		hrtimer_start(&parked->timer, ns_to_ktime(park->until),

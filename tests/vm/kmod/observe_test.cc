@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What debugfs and the tracepoints say of processes and of those who wait.
+#include <cerrno>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "abi/host/cpu.h"
+#include "abi/host/device.h"
+#include "gtest/gtest.h"
+#include "tests/vm/kmod/child.h"
+#include "tests/vm/kmod/device.h"
+#include "tests/vm/kmod/module.h"
+#include "tests/vm/kmod/nic.h"
+#include "tests/vm/kmod/uring.h"
+
+namespace lauberhorn::kmod {
+namespace {
+
+constexpr char kAttachments[] = "/sys/kernel/debug/lauberhorn0/attachments";
+constexpr char kHead[] =
+    "place generation pid uid state bound queued rings remembered\n";
+constexpr char kTracing[] = "/sys/kernel/tracing/";
+
+std::string Text(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+void Write(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text << std::flush;
+  EXPECT_TRUE(file.good()) << path;
+}
+
+// Whether the file has come to say this.
+bool Shows(const std::string& lines) {
+  const bool shows =
+      Eventually([&] { return Text(kAttachments) == kHead + lines; });
+  if (!shows) ADD_FAILURE() << Text(kAttachments) << "not " << lines;
+  return shows;
+}
+
+// The module's tracepoints write into an empty trace as long as this lives.
+class Trace {
+ public:
+  Trace() {
+    Write(std::string(kTracing) + "trace", "");
+    Enable("1");
+  }
+  ~Trace() { Enable("0"); }
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+  static std::string Lines() { return Text(std::string(kTracing) + "trace"); }
+
+ private:
+  static void Enable(const std::string& value) {
+    for (const char* const name :
+         {"attach", "left", "park", "wake", "interrupt"}) {
+      Write(std::string(kTracing) + "events/lauberhorn/lauberhorn_" + name +
+                "/enable",
+            value);
+    }
+  }
+};
+
+void ExpectTraced(const std::string& text) {
+  EXPECT_NE(Trace::Lines().find(text), std::string::npos)
+      << "no " << text << " in\n"
+      << Trace::Lines();
+}
+
+TEST(Observe, DebugfsShowsWhoWaits) {
+  const auto nic = Nic::Started();
+  EXPECT_TRUE(Shows(""));
+  Child child([](const Parent& test) {
+    Device device;
+    EXPECT_EQ(device.Attach(), 0);
+    CommandRing ring;
+    const lh_device_park park = ParkOnNothing(1);
+    ring.Call(1, device.file(), LH_DEVICE_PARK, &park);
+    std::thread first([&] { EXPECT_EQ(device.Park(0), 0); });
+    std::thread second([&] { EXPECT_EQ(device.Park(1), 0); });
+    first.join();
+    second.join();
+    EXPECT_EQ(ring.Wait(), Completion(1, 0));
+    test.Say('w');
+    test.Await('q');
+  });
+  const std::string pid = std::to_string(child.pid());
+  const lh_nic_event event = nic->Next(LH_NIC_EVENT_ATTACH);
+  EXPECT_TRUE(Shows("0 1 " + pid + " 0 asks 0 0 0 0\n"));
+  const Part part = nic->Accept(event);
+  EXPECT_TRUE(Shows("0 1 " + pid + " 0 attached 0 2 1 0\n"));
+  EXPECT_EQ(nic->Wake(part, 3), LH_ANSWER_EARLY);
+  EXPECT_TRUE(Shows("0 1 " + pid + " 0 attached 0 2 1 1\n"));
+  EXPECT_EQ(nic->Wake(part, 0), LH_ANSWER_DONE);
+  EXPECT_TRUE(Shows("0 1 " + pid + " 0 attached 0 1 1 1\n"));
+  EXPECT_EQ(nic->Wake(part, 1), LH_ANSWER_DONE);
+  EXPECT_TRUE(Shows("0 1 " + pid + " 0 attached 0 0 1 1\n"));
+  EXPECT_EQ(nic->Wake(part, 1), LH_ANSWER_DONE);
+  ASSERT_TRUE(child.Says('w'));
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+  EXPECT_EQ(Text(kAttachments).find(" left 0 0 0 1\n"),
+            Text(kAttachments).find(" left "));
+  EXPECT_NE(Text(kAttachments).find(" left "), std::string::npos);
+  EXPECT_EQ(nic->End(nic->Next(LH_NIC_EVENT_LEFT)), 0);
+  EXPECT_TRUE(Shows(""));
+}
+
+TEST(Observe, DebugfsIsTheDevices) {
+  ASSERT_TRUE(Unbind());
+  EXPECT_FALSE(std::ifstream(kAttachments).good());
+  ASSERT_TRUE(Bind());
+  EXPECT_TRUE(Shows(""));
+}
+
+TEST(Observe, TracepointsTellWhatHappens) {
+  const Trace trace;
+  const auto nic = Nic::Started();
+  Child refused([](const Parent&) {
+    Device device;
+    EXPECT_EQ(device.Attach(), EACCES);
+  });
+  const std::string first = std::to_string(refused.pid());
+  const lh_nic_event event = nic->Next(LH_NIC_EVENT_ATTACH);
+  EXPECT_EQ(nic->Answer(event.process, event.generation, EACCES), 0);
+  EXPECT_TRUE(refused.EndsWell());
+  ExpectTraced("lauberhorn_attach: device=0 place=0 generation=1 pid=" + first +
+               " uid=0 error=-13\n");
+  Child child([](const Parent& test) {
+    Device device;
+    EXPECT_EQ(device.Attach(), 0);
+    CommandRing ring;
+    const lh_device_park park = ParkOnNothing(2);
+    ring.Call(1, device.file(), LH_DEVICE_PARK, &park);
+    EXPECT_EQ(device.Park(1), 0);
+    test.Say('w');
+    test.Await('q');
+  });
+  const std::string pid = std::to_string(child.pid());
+  const Part part = nic->Accept();
+  ASSERT_TRUE(child.Parks());
+  EXPECT_EQ(nic->Wake(part, 1), LH_ANSWER_DONE);
+  EXPECT_EQ(nic->Wake(part, 0), LH_ANSWER_EARLY);
+  ASSERT_TRUE(child.Says('w'));
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+  nic->Next(LH_NIC_EVENT_LEFT);
+  const std::string where = " device=0 endpoint=";
+  ExpectTraced("lauberhorn_attach: device=0 place=0 generation=2 pid=" + pid +
+               " uid=0 error=0\n");
+  ExpectTraced("lauberhorn_park:" + where + "2 generation=2 where=RING\n");
+  ExpectTraced("lauberhorn_park:" + where + "1 generation=2 where=QUEUE\n");
+  ExpectTraced("lauberhorn_wake:" + where +
+               "1 generation=2 cpu=-1 answer=DONE\n");
+  ExpectTraced("lauberhorn_wake:" + where +
+               "0 generation=2 cpu=-1 answer=EARLY\n");
+  ExpectTraced("lauberhorn_left: device=0 place=0 generation=2\n");
+}
+
+// What the scheduler has to do with it.
+TEST(ObserveBound, BothShowThreadsThatAreBound) {
+  const Trace trace;
+  const auto nic = Nic::Started();
+  Child child([](const Parent& test) {
+    Device device;
+    EXPECT_EQ(device.Attach(), 0);
+    EXPECT_EQ(device.Bind(3), 0);
+    EXPECT_EQ(device.Park(3), 0);
+    test.Await('q');
+  });
+  const Part part = nic->Accept();
+  ASSERT_TRUE(nic->Becomes(3, LH_ENDPOINT_PARKED));
+  EXPECT_TRUE(
+      Shows("0 1 " + std::to_string(child.pid()) + " 0 attached 1 0 0 0\n"));
+  EXPECT_EQ(nic->Interrupt(1), 0);
+  EXPECT_EQ(nic->Wake(part, 3), LH_ANSWER_DONE);
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+  ExpectTraced(
+      "lauberhorn_park: device=0 endpoint=3 generation=1 "
+      "where=SCHEDULER\n");
+  ExpectTraced("lauberhorn_interrupt: device=0 cpu=1\n");
+}
+
+}  // namespace
+}  // namespace lauberhorn::kmod

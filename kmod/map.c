@@ -55,8 +55,10 @@ struct lh_memory *lh_memory_make(u64 size, struct lh_user *user)
 	kref_init(&memory->kref);
 	memory->size = size;
 	memory->user = user;
+	/* Who may not have so much is refused, not killed. */
 	memory->base =
-		__vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+		__vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+					__GFP_RETRY_MAYFAIL);
 	if (memory->base)
 		return memory;
 	lh_memory_put(memory);

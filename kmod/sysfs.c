@@ -5,6 +5,7 @@
  *
  *   abi        version of the contract
  *   features   LH_DEVICE_* that its NIC got
+ *   missing    what the kernel would have to be configured with, or `nothing`
  *   epoch      of its NIC, or of the last that it had
  *   status     ready, reset (a NIC has come and does not serve yet), or down
  *   processes  that are attached, or have left and are not forgotten
@@ -41,6 +42,14 @@ static ssize_t features_show(struct device *node,
 	return sysfs_emit(text, "0x%llx\n", features);
 }
 static DEVICE_ATTR_RO(features);
+
+static ssize_t missing_show(struct device *node,
+			    struct device_attribute *attribute, char *text)
+{
+	return sysfs_emit(text, "%s\n",
+			  LH_HOOKS ? "nothing" : "CONFIG_LAUBERHORN_SCHED");
+}
+static DEVICE_ATTR_RO(missing);
 
 static ssize_t epoch_show(struct device *node,
 			  struct device_attribute *attribute, char *text)
@@ -81,8 +90,13 @@ static ssize_t processes_show(struct device *node,
 static DEVICE_ATTR_RO(processes);
 
 static struct attribute *lh_device_attributes[] = {
-	&dev_attr_abi.attr,    &dev_attr_features.attr,	 &dev_attr_epoch.attr,
-	&dev_attr_status.attr, &dev_attr_processes.attr, NULL,
+	&dev_attr_abi.attr,
+	&dev_attr_features.attr,
+	&dev_attr_missing.attr,
+	&dev_attr_epoch.attr,
+	&dev_attr_status.attr,
+	&dev_attr_processes.attr,
+	NULL,
 };
 
 static const struct attribute_group lh_device_group = {

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/vm/kmod/child.h"
 #include "tests/vm/kmod/device.h"
+#include "tests/vm/kmod/module.h"
 #include "tests/vm/kmod/nic.h"
 
 namespace lauberhorn::kmod {
@@ -19,6 +20,7 @@ TEST(WithoutHooks, ItSaysWhatItCannotDoAndDoesTheRest) {
   EXPECT_EQ(nic->attached().features, 0U);
   EXPECT_EQ(nic->features(), 0U);
   EXPECT_EQ(nic->attached().cpu_masks, 0U);
+  EXPECT_EQ(Shown("missing"), "CONFIG_LAUBERHORN_SCHED");
   EXPECT_EQ(nic->Interrupt(0), EOPNOTSUPP);
   Child child([](const Parent& test) {
     Device device;

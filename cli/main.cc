@@ -9,9 +9,11 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +22,7 @@
 #include "cli/doctor.h"
 #include "cli/process.h"
 #include "cli/stat.h"
+#include "cli/top.h"
 #include "cli/trace.h"
 
 namespace {
@@ -30,6 +33,8 @@ using lauberhorn::cli::Engine;
 struct Options {
   std::string process;
   double watch = 0;
+  double interval = 1;
+  int screens = 0;
   bool json = false;
   bool all = false;
   double seconds = 1;
@@ -109,6 +114,42 @@ absl::Status Stat(const Options& options) {
   }
 }
 
+// The reports of those who still are there.
+std::map<std::string, Struct> Reports(const std::vector<Engine>& engines) {
+  std::map<std::string, Struct> reports;
+  for (const Engine& engine : engines) {
+    const absl::StatusOr<std::string> report = Report(engine);
+    if (!report.ok()) continue;
+    auto parsed = lauberhorn::cli::ParseJson(*report);
+    if (parsed.ok()) reports[engine.path] = std::move(*parsed).struct_value();
+  }
+  return reports;
+}
+
+// Whoever comes meanwhile is shown, too.
+absl::Status Top(const Options& options) {
+  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  std::map<std::string, Struct> before;
+  for (int screen = 0; options.screens == 0 || screen < options.screens;
+       ++screen) {
+    if (screen > 0) {
+      std::this_thread::sleep_for(
+          std::chrono::duration<double>(options.interval));
+    }
+    std::map<std::string, Struct> now = Reports(lauberhorn::cli::ListEngines());
+    std::vector<lauberhorn::cli::Looks> looks;
+    for (const auto& [path, report] : now)
+      looks.push_back({before[path], report});
+    // From the upper left corner, on an empty screen.
+    if (terminal) std::cout << "\033[H\033[J";
+    std::cout << lauberhorn::cli::TopScreen(looks) << (terminal ? "" : "\n")
+              << std::flush;
+    if (!std::cout) return absl::OkStatus();
+    before = std::move(now);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Trace(const Options& options) {
   const auto engines = lauberhorn::cli::FindEngines(options.process);
   if (!engines.ok()) return engines.status();
@@ -157,6 +198,14 @@ int main(int argc, char* argv[]) {
       ->check(CLI::Range(0.1, 86'400.0));
   stat->add_flag("--json", options.json, "the report as JSON, a line for each");
   stat->add_flag("--all", options.all, "counters that are 0, too");
+  CLI::App* const top = app.add_subcommand(
+      "top", "which CPU runs whose thread, and how calls find theirs");
+  top->add_option("--interval", options.interval, "seconds between two looks")
+      ->check(CLI::Range(0.1, 86'400.0))
+      ->capture_default_str();
+  top->add_option("--screens", options.screens, "end after so many; 0: never")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
   CLI::App* const doctor = app.add_subcommand(
       "doctor", "what this machine has, what is missing, and what to do");
   doctor->add_flag("--json", options.json, "as JSON, in one line");
@@ -176,6 +225,7 @@ int main(int argc, char* argv[]) {
   const absl::Status status = stat->parsed()     ? Stat(options)
                               : trace->parsed()  ? Trace(options)
                               : doctor->parsed() ? Doctor(options)
+                              : top->parsed()    ? Top(options)
                                                  : List();
   if (status.ok()) return 0;
   std::cerr << "lauberhorn: " << status.message() << "\n";

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "cli/json.h"
 #include "nic/counters.h"
 
 namespace lauberhorn::cli {
@@ -28,29 +29,6 @@ constexpr std::pair<const char*, const char*> kEdges[] = {
     LAUBERHORN_NIC_CHANNEL_COUNTERS(LAUBERHORN_NIC_COUNTER)
 #undef LAUBERHORN_NIC_COUNTER
 };
-
-// A member, or nothing of its kind where there is none: what a process says is
-// not to be relied on.
-const Value& At(const Struct& object, const std::string& key) {
-  static const auto& nothing = *new Value;
-  const auto found = object.fields().find(key);
-  return found == object.fields().end() ? nothing : found->second;
-}
-
-double Number(const Struct& object, const std::string& key) {
-  return At(object, key).number_value();
-}
-
-const Struct& Object(const Struct& object, const std::string& key) {
-  return At(object, key).struct_value();
-}
-
-std::string Printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char character) { return character < ' ' || character > '~'; }, '?');
-  return text;
-}
 
 class Table {
  public:

@@ -92,7 +92,7 @@ void Dispatcher::Enqueue(std::uint32_t call) {
   entry.previous = last_;
   (last_ == kNone ? first_ : calls_[last_].next) = call;
   last_ = call;
-  ++queued_;
+  SetQueued(queued_ + 1);
 }
 
 void Dispatcher::EnqueueFirst(std::uint32_t call) {
@@ -102,14 +102,14 @@ void Dispatcher::EnqueueFirst(std::uint32_t call) {
   entry.previous = kNone;
   (first_ == kNone ? last_ : calls_[first_].previous) = call;
   first_ = call;
-  ++queued_;
+  SetQueued(queued_ + 1);
 }
 
 void Dispatcher::Unqueue(std::uint32_t call) {
   const Call& entry = calls_[call];
   (entry.previous == kNone ? first_ : calls_[entry.previous].next) = entry.next;
   (entry.next == kNone ? last_ : calls_[entry.next].previous) = entry.previous;
-  --queued_;
+  SetQueued(queued_ - 1);
 }
 
 // What endpoints say.

@@ -155,6 +155,7 @@ class Dispatcher {
 
   // How many calls the endpoint's thread got and did not answer; may be read by
   // any thread.
+  std::uint64_t queued() const { return queued_shown_.value(); }
   std::uint64_t held(std::uint32_t endpoint) const {
     return held_[endpoint].value();
   }
@@ -284,7 +285,12 @@ class Dispatcher {
   std::uint32_t free_ = kNone;
   std::uint32_t first_ = kNone;  // the queue
   std::uint32_t last_ = kNone;
+  void SetQueued(std::uint32_t queued) {
+    queued_ = queued;
+    queued_shown_.Set(queued);
+  }
   std::uint32_t queued_ = 0;
+  Counter queued_shown_;  // for others to read
   std::vector<Endpoint> endpoints_;
   const std::unique_ptr<Counter[]> held_;  // by endpoint, for others to read
   std::vector<std::uint32_t> waiting_;     // the last began to wait last

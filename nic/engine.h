@@ -96,6 +96,20 @@ class Engine final : private ServerTransport::Handler,
   std::uint64_t held(std::uint32_t endpoint) const {
     return dispatcher_.held(endpoint);
   }
+  // Calls that wait for a thread.
+  std::uint64_t queued() const { return dispatcher_.queued(); }
+  // How many CPUs the kernel publishes of; which of this engine's endpoints one
+  // of them runs, plus 1, or 0.
+  std::uint32_t cpus() const {
+    return processors_ == nullptr ? 0 : processors_->cpus();
+  }
+  std::uint64_t endpoint_on(std::uint32_t cpu) const {
+    const std::uint64_t shown = processors_->Shown(cpu);
+    const std::uint64_t first = attachment_.first;
+    return shown > first && shown <= first + attachment_.count ? shown - first
+                                                               : 0;
+  }
+  std::uint32_t weight() const { return attachment_.weight; }
   const ChannelCounters& edges(std::uint32_t endpoint, Which which) const {
     return channels_.edges(2 * endpoint + static_cast<std::uint32_t>(which));
   }

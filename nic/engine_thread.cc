@@ -103,7 +103,8 @@ EngineThread::~EngineThread() {
 // A process without a place for its socket works all the same.
 void EngineThread::OpenReports() {
   look_ = kNever;
-  reports_ = ReportSocket::Open(*engine_, options_.report_folders);
+  reports_ =
+      ReportSocket::Open(*engine_, ThisProcess(), options_.report_folders);
   if (reports_ == nullptr) return;
   if (!poll_.Add(reports_->descriptor(), kReport).ok()) {
     reports_.reset();

@@ -30,6 +30,7 @@ Processors::Processors(KernelRegion& region, std::uint32_t processes,
       interrupter_(interrupter),
       epoch_(epoch),
       shares_(processes),
+      shown_(region.options().cpus),
       endpoints_(region.options().endpoints),
       owners_(processes) {
   for (std::uint32_t cpu = 0; cpu < region.options().cpus; ++cpu) {
@@ -130,6 +131,7 @@ void Processors::LookAt(std::uint32_t number, Nanos now) {
     endpoints_[came].last_cpu = number;
   }
   cpu.seen = came;
+  shown_[number].Set(came == kNone ? 0 : std::uint64_t{came} + 1);
   cpu.promised = 0;
   if (told) {
     for (const std::uint32_t plus_one : cpu.line.left()) {

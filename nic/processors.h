@@ -150,6 +150,8 @@ class Processors {
   }
   // The endpoint that the CPU was last seen to run; kNone if none.
   std::uint32_t SeenOn(std::uint32_t cpu) const { return cpus_[cpu].seen; }
+  // The same, plus 1, or 0; may be asked by any thread.
+  std::uint64_t Shown(std::uint32_t cpu) const { return shown_[cpu].value(); }
   // Whose that is.
   std::uint32_t ProcessOn(std::uint32_t cpu) const {
     return SeenOn(cpu) == kNone ? kNone : endpoints_[SeenOn(cpu)].owner;
@@ -221,6 +223,7 @@ class Processors {
   const std::uint64_t epoch_;
   CpuShares shares_;
   std::vector<Cpu> cpus_;
+  std::vector<Counter> shown_;  // by CPU, for others to read
   std::vector<Endpoint> endpoints_;
   std::vector<Owner> owners_;
   std::vector<std::uint32_t> told_;

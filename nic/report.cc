@@ -130,13 +130,17 @@ std::string JsonString(absl::string_view text) {
   return json;
 }
 
-std::string StatReport(const Engine& engine) {
+ReportSubject ThisProcess() {
+  return {getpid(), program_invocation_short_name};
+}
+
+std::string StatReport(const Engine& engine, const ReportSubject& subject) {
   std::string json;
   {
     Members report(json, "{}");
     report.Add("version", 1);
-    report.Add("pid", static_cast<std::uint64_t>(getpid()));
-    report.Add("program", program_invocation_short_name);
+    report.Add("pid", static_cast<std::uint64_t>(subject.pid));
+    report.Add("program", subject.program);
     report.Add("time_ns", Now());
     {
       Members counters(report.Key("counters"), "{}");
@@ -144,6 +148,16 @@ std::string StatReport(const Engine& engine) {
   counters.Add(#name, engine.counters().name.value());
       LAUBERHORN_NIC_COUNTERS(LAUBERHORN_NIC_COUNTER)
 #undef LAUBERHORN_NIC_COUNTER
+    }
+    report.Add("queued", engine.queued());
+    if (engine.cpus() > 0) {
+      report.Add("machine_cpus", engine.cpus());
+      report.Add("weight", engine.weight());
+      Members cpus(report.Key("cpus"), "{}");
+      for (std::uint32_t cpu = 0; cpu < engine.cpus(); ++cpu) {
+        const std::uint64_t endpoint = engine.endpoint_on(cpu);
+        if (endpoint != 0) cpus.Add(absl::StrCat(cpu), endpoint - 1);
+      }
     }
     WriteMethods(engine.served_methods(), report.Key("serves"));
     WriteMethods(engine.called_methods(), report.Key("calls"));
@@ -182,13 +196,14 @@ std::string TraceLine(const TraceRecord& record) {
       int{record.detail});
 }
 
-std::string TraceEnd(const Engine& engine, std::uint64_t lost) {
+std::string TraceEnd(const Engine& engine, const ReportSubject& subject,
+                     std::uint64_t lost) {
   std::string json;
   {
     Members end(json, "{}");
     end.Add("version", 1);
-    end.Add("pid", static_cast<std::uint64_t>(getpid()));
-    end.Add("program", program_invocation_short_name);
+    end.Add("pid", static_cast<std::uint64_t>(subject.pid));
+    end.Add("program", subject.program);
     end.Add("lost", lost);
     {
       Members serves(end.Key("serves"), "{}");

@@ -25,7 +25,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "nic/report.h"
 #include "nic/report_path.h"
 
 namespace lauberhorn::nic {
@@ -124,14 +123,14 @@ void RemoveStale(const std::string& folder) {
 }
 
 // A socket that listens in this folder; -1 if there can be none.
-int Listen(const std::string& folder, std::string* path) {
+int Listen(const std::string& folder, pid_t pid, std::string* path) {
   if (!TakeFolder(folder)) return -1;
   RemoveStale(folder);
   const int listener =
       socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener < 0) return -1;
   for (int number = 1; number <= kMaxReportSockets; ++number) {
-    *path = absl::StrCat(folder, "/", ReportName(getpid(), number));
+    *path = absl::StrCat(folder, "/", ReportName(pid, number));
     sockaddr_un address;
     if (!Fill(*path, &address)) break;
     const auto attempt = [&] {
@@ -154,13 +153,14 @@ int Listen(const std::string& folder, std::string* path) {
 }  // namespace
 
 std::unique_ptr<ReportSocket> ReportSocket::Open(
-    Engine& engine, const std::vector<std::string>& folders) {
+    Engine& engine, ReportSubject subject,
+    const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     std::string path;
-    const int listener = Listen(folder, &path);
+    const int listener = Listen(folder, subject.pid, &path);
     if (listener >= 0) {
-      return absl::WrapUnique(
-          new ReportSocket(engine, listener, std::move(path)));
+      return absl::WrapUnique(new ReportSocket(engine, std::move(subject),
+                                               listener, std::move(path)));
     }
   }
   return nullptr;
@@ -219,7 +219,7 @@ void ReportSocket::Forget(int peer) {
 
 void ReportSocket::Answer(int peer, absl::string_view request) {
   if (request == "stat") {
-    SendAll(peer, StatReport(engine_));
+    SendAll(peer, StatReport(engine_, subject_));
     return;
   }
   std::uint64_t milliseconds;
@@ -266,7 +266,7 @@ void ReportSocket::SendTrace(int peer, std::uint64_t milliseconds) {
     there = poll(&look, 1, kTracePeriod) <= 0;
   }
   trace.Stop();
-  if (there) SendAll(peer, TraceEnd(engine_, lost));
+  if (there) SendAll(peer, TraceEnd(engine_, subject_, lost));
 }
 
 }  // namespace lauberhorn::nic

@@ -27,21 +27,24 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "nic/engine.h"
+#include "nic/report.h"
 
 namespace lauberhorn::nic {
 
 class ReportSocket {
  public:
   // Listens in the first of these folders that it can; they are made if need
-  // be. Null if it can in none of them: nothing depends on it. The engine
-  // outlives the socket.
+  // be. Null if it can in none of them: nothing depends on it. The engine,
+  // which is of that process, outlives the socket.
   static std::unique_ptr<ReportSocket> Open(
-      Engine& engine, const std::vector<std::string>& folders);
+      Engine& engine, ReportSubject subject,
+      const std::vector<std::string>& folders);
 
   // Hangs up on everybody, and removes the socket.
   ~ReportSocket();
@@ -57,8 +60,12 @@ class ReportSocket {
   void Accept();
 
  private:
-  ReportSocket(Engine& engine, int listener, std::string path)
-      : engine_(engine), listener_(listener), path_(std::move(path)) {}
+  ReportSocket(Engine& engine, ReportSubject subject, int listener,
+               std::string path)
+      : engine_(engine),
+        subject_(std::move(subject)),
+        listener_(listener),
+        path_(std::move(path)) {}
 
   void Talk(int peer);
   void Forget(int peer);
@@ -66,6 +73,7 @@ class ReportSocket {
   void SendTrace(int peer, std::uint64_t milliseconds);
 
   Engine& engine_;
+  const ReportSubject subject_;
   const int listener_;
   const std::string path_;
   std::mutex mutex_;

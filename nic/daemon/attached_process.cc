@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<AttachedProcess>> AttachedProcess::Make(
 AttachedProcess::AttachedProcess(Node& node, PollSet& poll,
                                  const Options& options)
     : node_(node),
+      poll_(poll),
       options_(options),
       mapping_(node, options.event.offset, options.event.size),
       wires_(poll, options.wire_tag, options.who.uid) {}
@@ -68,8 +69,21 @@ absl::Status AttachedProcess::Begin(const Geometry& geometry) {
   }
   engine_ = absl::WrapUnique(
       new Engine(engine, *region_, wires_, static_cast<Waker&>(*this)));
+  OpenReports();
   region_->Ready(options_.epoch);
   return absl::OkStatus();
+}
+
+// It is served as well if nobody can ask about it.
+void AttachedProcess::OpenReports() {
+  if (options_.who.pid == 0) return;
+  reports_ =
+      ReportSocket::Open(*engine_, {options_.who.pid, options_.who.program},
+                         options_.report_folders);
+  if (reports_ == nullptr) return;
+  if (!poll_.Add(reports_->descriptor(), options_.report_tag).ok()) {
+    reports_ = nullptr;
+  }
 }
 
 void AttachedProcess::SetNicCpu(std::uint64_t cpu) {

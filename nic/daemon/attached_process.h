@@ -24,6 +24,7 @@
 #include "nic/poll_set.h"
 #include "nic/processors.h"
 #include "nic/region.h"
+#include "nic/report_socket.h"
 #include "nic/udp_wires.h"
 
 namespace lauberhorn::nic::daemon {
@@ -38,6 +39,9 @@ class AttachedProcess final : private Waker {
     std::uint64_t wire_tag;  // of its sockets, in the poll set
     // Null if the kernel publishes nothing: then threads are woken by a call.
     Processors* processors;
+    // Where to answer `lauberhorn stat` about it: nic/report_socket.h.
+    std::vector<std::string> report_folders = {};
+    std::uint64_t report_tag = 0;  // of that socket, in the poll set
   };
 
   // Lays the part out and begins; it is for the caller to answer the process.
@@ -53,6 +57,11 @@ class AttachedProcess final : private Waker {
   Engine& engine() { return *engine_; }
   const lh_nic_event& event() const { return options_.event; }
   const Identity& who() const { return options_.who; }
+
+  // Takes those who ask about it.
+  void AcceptReports() {
+    if (reports_ != nullptr) reports_->Accept();
+  }
 
   // Tells it where the NIC runs: a CPU, plus one.
   void SetNicCpu(std::uint64_t cpu);
@@ -72,14 +81,17 @@ class AttachedProcess final : private Waker {
 
   AttachedProcess(Node& node, PollSet& poll, const Options& options);
   absl::Status Begin(const Geometry& geometry);
+  void OpenReports();
   void Wake(std::uint32_t endpoint, __u64* word) override;
 
   Node& node_;
+  PollSet& poll_;
   const Options options_;
   const Mapping mapping_;
   Wires wires_;
   std::unique_ptr<Region> region_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<ReportSocket> reports_;  // null if there is none
 };
 
 }  // namespace lauberhorn::nic::daemon

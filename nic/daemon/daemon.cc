@@ -141,10 +141,16 @@ void Daemon::Look(Nanos now, Nanos until) {
       TakeEvents();
     } else if (tag == kStop) {
       stop_ = true;
+    } else if (tag >= kReport) {
+      AcceptReports(static_cast<std::uint32_t>(tag - kReport));
     } else {
       set_->Mark(static_cast<std::uint32_t>(tag - kProcess));
     }
   }
+}
+
+void Daemon::AcceptReports(std::uint32_t place) {
+  if (processes_[place] != nullptr) processes_[place]->AcceptReports();
 }
 
 void Daemon::TakeEvents() {
@@ -203,7 +209,9 @@ int Daemon::Accept(const lh_nic_event& event) {
                                       .terms = {},
                                       .epoch = attached_.epoch,
                                       .wire_tag = kProcess + event.process,
-                                      .processors = processors_.get()};
+                                      .processors = processors_.get(),
+                                      .report_folders = options_.report_folders,
+                                      .report_tag = kReport + event.process};
   options.terms = options_.rules.For(options.who);
   if (options_.network != 0 && event.network != options_.network) {
     spdlog::warn("process {} of user {} is refused: it is in another network",

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "abi/host/device.h"
@@ -40,6 +41,8 @@ struct DaemonOptions {
   // The inode of the network namespace that its sockets are in: processes of
   // others are refused, as it would take them out of theirs. 0: of any.
   std::uint32_t network = 0;
+  // Where to answer `lauberhorn stat` about each process.
+  std::vector<std::string> report_folders = {};
 };
 
 class Daemon final : private Interrupter {
@@ -71,8 +74,14 @@ class Daemon final : private Interrupter {
   std::uint64_t sleeps() const { return sleeps_; }
 
  private:
-  // What woke it, in poll_: a process's sockets are its place plus kProcess.
-  enum Tag : std::uint64_t { kNode, kStop, kProcess };
+  // What woke it, in poll_: a process's sockets are its place plus kProcess,
+  // who asks about it its place plus kReport.
+  enum Tag : std::uint64_t {
+    kNode,
+    kStop,
+    kProcess,
+    kReport = std::uint64_t{1} << 32
+  };
 
   Daemon(const DaemonOptions& options, Node& node);
   absl::Status Begin();
@@ -82,6 +91,7 @@ class Daemon final : private Interrupter {
   void SleepUntil(Nanos next);
   // Takes the events that are there, or come until then.
   void Look(Nanos now, Nanos until);
+  void AcceptReports(std::uint32_t place);
   void TakeEvents();
   void OnEvent(const lh_nic_event& event);
   void OnAttach(const lh_nic_event& event);

@@ -21,6 +21,7 @@
 #include "nic/daemon/log.h"
 #include "nic/daemon/notify.h"
 #include "nic/daemon/settings.h"
+#include "nic/report_path.h"
 
 namespace lauberhorn::nic::daemon {
 namespace {
@@ -79,6 +80,8 @@ int Serve(Settings settings) {
   const int stop = StopSignals();
   AllowManyFiles();
   settings.daemon.network = OwnNetwork();
+  settings.daemon.report_folders =
+      ReportFolders(geteuid(), Environment("XDG_RUNTIME_DIR"));
   const absl::StatusOr<std::unique_ptr<KernelNode>> node =
       KernelNode::Open(settings.device);
   if (!node.ok()) return Failed(node.status());

@@ -84,7 +84,7 @@ void AddProcess(const Looks& looks, std::string& screen) {
   const double run = change.Count("calls_run");
   const double woken =
       std::max(0.0, change.Count("calls_delivered_wake") - run);
-  const double direct = std::max(0.0, change.Count("calls_delivered") - staged);
+  const double direct = change.Count("calls_delivered");
   const double all = direct + run + woken + staged;
   absl::StrAppendFormat(
       &screen, "%-24s %9.0f %7s %6s %6s %7s %8.0f %7.0f %9.0f %7.0f\n",

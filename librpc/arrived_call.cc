@@ -39,6 +39,7 @@ absl::Time ArrivedCall::deadline() const {
 }
 
 bool ArrivedCall::IsCancelled() const {
+  if (attachment_.IsLost()) return true;
   const lh_process_layout& process = *attachment_.process;
   const std::uint64_t index = lh_handle_index(header_.call);
   // The NIC's word is not taken for it.

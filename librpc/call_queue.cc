@@ -68,24 +68,28 @@ void Completion::Clear() {
 
 absl::StatusOr<std::unique_ptr<CallQueue>> CallQueue::Create(
     std::shared_ptr<Runtime> runtime, const CallQueueOptions& options) {
-  RuntimeImpl& impl = RuntimeImpl::From(*runtime);
-  const absl::StatusOr<Endpoint*> endpoint = impl.endpoints().Take();
+  std::shared_ptr<Connection> connection =
+      RuntimeImpl::From(*runtime).Current();
+  if (connection->NoticeLoss()) return NicIsLost();
+  const absl::StatusOr<Endpoint*> endpoint = connection->endpoints().Take();
   if (!endpoint.ok()) return endpoint.status();
   // There is one for each endpoint.
-  const std::uint64_t last = impl.call_numbers().Take();
+  const std::uint64_t last = connection->call_numbers().Take();
   if (last == 0) {
-    impl.endpoints().Give(*endpoint);
+    connection->endpoints().Give(*endpoint);
     return absl::ResourceExhaustedError("too many calls are open");
   }
-  return std::make_unique<CallQueueImpl>(std::move(runtime), options,
-                                         **endpoint, last);
+  return std::make_unique<CallQueueImpl>(
+      std::move(runtime), std::move(connection), options, **endpoint, last);
 }
 
 CallQueueImpl::CallQueueImpl(std::shared_ptr<Runtime> runtime,
+                             std::shared_ptr<Connection> connection,
                              const CallQueueOptions& options,
                              Endpoint& endpoint, std::uint64_t last)
     : runtime_(std::move(runtime)),
-      calls_(RuntimeImpl::From(*runtime_).queued_calls()),
+      connection_(std::move(connection)),
+      calls_(connection_->queued_calls()),
       max_calls_(options.max_calls == 0 ? kShutdown - 1 : options.max_calls),
       endpoint_(endpoint),
       last_(last),
@@ -97,8 +101,8 @@ CallQueueImpl::~CallQueueImpl() {
   Completion completion;
   while (Next(&completion)) {
   }
-  runtime().call_numbers().Give(last_);
-  runtime().endpoints().Give(&endpoint_);
+  connection_->call_numbers().Give(last_);
+  connection_->endpoints().Give(&endpoint_);
 }
 
 absl::Status CallQueueImpl::Count() {
@@ -136,15 +140,17 @@ absl::StatusOr<std::uint64_t> CallQueueImpl::Start(Client& client,
   if (!FitsMessage(request.bytes.size(), request.metadata)) {
     return TooLarge("request", request.bytes.size(), request.metadata);
   }
-  const absl::Status named = runtime().NameMethod(request.id, request.name);
+  const absl::Status named = connection_->NameMethod(request.id, request.name);
   if (!named.ok()) return named;
+  const absl::StatusOr<std::uint64_t> peer = to.HandleIn(*connection_);
+  if (!peer.ok()) return peer.status();
   const std::uint64_t call = calls_.Take();
   if (call == 0) return TooManyCalls("RuntimeOptions::max_calls");
   QueuedCall& record = calls_.At(call);
   record.tag = tag;
   record.cancellation = options.cancellation;
   record.method = request.id;
-  record.peer = to.handle();
+  record.peer = *peer;
   record.deadline = DeadlineOf(options);
   record.length = static_cast<std::uint32_t>(MetadataRoom(request.metadata) +
                                              request.bytes.size());
@@ -162,13 +168,14 @@ absl::StatusOr<std::uint64_t> CallQueueImpl::Start(Client& client,
     calls_.Give(call);
     return begun;
   }
-  if (const absl::StatusOr<Endpoint*> mine = runtime().ThisThread();
+  if (const absl::StatusOr<Endpoint*> mine =
+          connection_->endpoints().ThisThread();
       mine.ok()) {
-    LinkToParent(**mine, runtime(), options, call);
+    LinkToParent(**mine, *connection_, options, call);
     Put(**mine, call);
   } else {
     const std::lock_guard<std::mutex> lock(out_mutex_);
-    LinkToParent(endpoint_, runtime(), options, call);
+    LinkToParent(endpoint_, *connection_, options, call);
     Put(endpoint_, call);
   }
   return call;
@@ -227,7 +234,7 @@ CallQueue::Got CallQueueImpl::NextBefore(absl::Time deadline,
 
 bool CallQueueImpl::BeginGetting(std::int64_t until) {
   if (!getting_.exchange(true)) return true;
-  const WhileWaiting waiting(runtime().endpoints().FindThisThread());
+  const WhileWaiting waiting(connection_->endpoints().FindThisThread());
   std::unique_lock<std::mutex> lock(sleep_mutex_);
   sleepers_.fetch_add(1);
   bool mine = !getting_.exchange(true);
@@ -263,7 +270,7 @@ CallQueue::Got CallQueueImpl::Get(std::int64_t until, Completion* completion) {
       if (now >= until) return Got::kTimeout;
       std::int64_t wake = until;
       if (first_kept_ != 0) wake = std::min({wake, now + kPutAgain, due_});
-      const WhileWaiting waiting(runtime().endpoints().FindThisThread());
+      const WhileWaiting waiting(connection_->endpoints().FindThisThread());
       slot = channel.in.position;
       line = endpoint_.GetUntil(channel, wake);
     }
@@ -271,6 +278,7 @@ CallQueue::Got CallQueueImpl::Get(std::int64_t until, Completion* completion) {
       if (endpoint_.IsServed()) {
         PutKept(1);
       } else {
+        connection_->NoticeLoss();
         return EndOne(completion) ? Got::kCompletion : Got::kShutdown;
       }
     } else if (OnAnswer(line, slot, completion)) {

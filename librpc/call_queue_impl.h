@@ -33,6 +33,7 @@
 #include <mutex>
 
 #include "lauberhorn/call_queue.h"
+#include "librpc/connection.h"
 #include "librpc/queued_calls.h"
 #include "librpc/runtime_impl.h"
 
@@ -40,8 +41,10 @@ namespace lauberhorn {
 
 class CallQueueImpl final : public CallQueue {
  public:
-  // `endpoint` and the number `last` are the queue's until it is destroyed.
+  // `endpoint` and the number `last` are the connection's, and the queue's
+  // until it is destroyed.
   CallQueueImpl(std::shared_ptr<Runtime> runtime,
+                std::shared_ptr<Connection> connection,
                 const CallQueueOptions& options, Endpoint& endpoint,
                 std::uint64_t last);
   ~CallQueueImpl() override;
@@ -93,6 +96,7 @@ class CallQueueImpl final : public CallQueue {
   void Put(Endpoint& endpoint, std::uint64_t call);
 
   const std::shared_ptr<Runtime> runtime_;
+  const std::shared_ptr<Connection> connection_;
   QueuedCalls& calls_;
   const std::uint64_t max_calls_;
   Endpoint& endpoint_;

@@ -38,31 +38,65 @@ lh_peer_state NumberOf(ConnectionState state) {
 }  // namespace
 
 ClientImpl::ClientImpl(std::shared_ptr<Runtime> runtime,
-                       absl::string_view target, const PeerAddress& peer,
-                       std::uint64_t handle)
+                       absl::string_view target, const lh_address& address)
     : runtime_(std::move(runtime)),
       target_(target),
-      peer_(peer),
-      handle_(handle) {}
+      address_(address),
+      peer_(ToPeerAddress(address)) {}
 
 ClientImpl::~ClientImpl() {
+  const std::shared_ptr<Connection> connection = runtime().Current();
+  if (number_.load(std::memory_order_acquire) != connection->number()) return;
   lh_command_handle command;
-  command.handle = handle_;
-  (void)runtime().endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
+  command.handle = handle_.load(std::memory_order_relaxed);
+  (void)connection->endpoints().ControlSurely(LH_COMMAND_DISCONNECT, command);
+}
+
+absl::StatusOr<std::uint64_t> ClientImpl::ConnectIn(
+    Connection& connection) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::uint64_t known = number_.load(std::memory_order_relaxed);
+  if (known == connection.number()) {
+    return handle_.load(std::memory_order_relaxed);
+  }
+  // There is a later one.
+  if (known > connection.number()) return NicIsLost();
+  lh_command_listen command = {};
+  command.address = address_;
+  absl::StatusOr<std::uint64_t> handle =
+      connection.Control(LH_COMMAND_CONNECT, command);
+  if (!handle.ok()) return handle;
+  handle_.store(*handle, std::memory_order_relaxed);
+  number_.store(connection.number(), std::memory_order_release);
+  return handle;
+}
+
+absl::StatusOr<std::uint64_t> ClientImpl::AskNic(Connection& connection,
+                                                 std::uint32_t known,
+                                                 std::uint64_t deadline,
+                                                 bool connect) const {
+  const absl::StatusOr<std::uint64_t> handle = HandleIn(connection);
+  if (!handle.ok()) return handle;
+  lh_command_peer_state command;
+  command.peer = *handle;
+  command.deadline = deadline;
+  command.known = known;
+  command.flags = connect ? LH_PEER_STATE_CONNECT : 0;
+  const WhileWaiting waiting(connection.endpoints().FindThisThread());
+  return connection.Control(LH_COMMAND_PEER_STATE, command);
 }
 
 absl::StatusOr<ConnectionState> ClientImpl::AskState(std::uint32_t known,
                                                      std::uint64_t deadline,
-                                                     bool connect) {
-  lh_command_peer_state command;
-  command.peer = handle_;
-  command.deadline = deadline;
-  command.known = known;
-  command.flags = connect ? LH_PEER_STATE_CONNECT : 0;
-  const WhileWaiting waiting(runtime().endpoints().FindThisThread());
+                                                     bool connect) const {
+  const std::shared_ptr<Connection> connection = runtime().Current();
   const absl::StatusOr<std::uint64_t> state =
-      runtime().Control(LH_COMMAND_PEER_STATE, command);
-  if (!state.ok()) return state.status();
+      AskNic(*connection, known, deadline, connect);
+  if (!state.ok()) {
+    // With its NIC the session is lost, until there is another.
+    if (connection->NoticeLoss()) return ConnectionState::kFailed;
+    return state.status();
+  }
   switch (*state) {
     case LH_PEER_IDLE:
       return ConnectionState::kIdle;
@@ -84,7 +118,19 @@ absl::StatusOr<ConnectionState> ClientImpl::WaitForChange(ConnectionState known,
                                                           absl::Time deadline) {
   const bool connect = known == ConnectionState::kConnecting ||
                        known == ConnectionState::kFailed;
-  return AskState(NumberOf(known), ToDeviceDeadline(deadline), connect);
+  const std::int64_t until = ToMonotonicNanos(deadline);
+  for (;;) {
+    if (known == ConnectionState::kFailed &&
+        !runtime().AwaitNic(until, nullptr).ok()) {
+      return known;
+    }
+    const absl::StatusOr<ConnectionState> state =
+        AskState(NumberOf(known), ToDeviceDeadline(deadline), connect);
+    // The same, and not yet late: the NIC was lost again.
+    if (!state.ok() || *state != known || MonotonicNanos() >= until) {
+      return state;
+    }
+  }
 }
 
 std::uint64_t DeadlineOf(const CallOptions& options) {
@@ -95,10 +141,10 @@ std::uint64_t DeadlineOf(const CallOptions& options) {
   return std::min(own, inherited);
 }
 
-void LinkToParent(Endpoint& endpoint, RuntimeImpl& runtime,
+void LinkToParent(Endpoint& endpoint, const Connection& connection,
                   const CallOptions& options, std::uint64_t call) {
   if (options.inherit_cancellation &&
-      options.parent.process == &runtime.endpoints()) {
+      options.parent.process == &connection.endpoints()) {
     endpoint.PutLink(call, options.parent.call);
   }
 }
@@ -133,13 +179,13 @@ absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
   const absl::StatusOr<lh_address> address =
       ResolveTarget(target, TargetUse::kConnect);
   if (!address.ok()) return address.status();
-  lh_command_listen command = {};
-  command.address = *address;
-  const absl::StatusOr<std::uint64_t> peer =
-      RuntimeImpl::From(*runtime).Control(LH_COMMAND_CONNECT, command);
-  if (!peer.ok()) return peer.status();
-  return std::make_shared<ClientImpl>(std::move(runtime), target,
-                                      ToPeerAddress(*address), *peer);
+  const std::shared_ptr<Connection> connection =
+      RuntimeImpl::From(*runtime).Current();
+  auto client =
+      std::make_shared<ClientImpl>(std::move(runtime), target, *address);
+  const absl::Status connected = client->HandleIn(*connection).status();
+  if (!connected.ok()) return connected;
+  return client;
 }
 
 UnaryCall::UnaryCall(Client& client, absl::string_view name, std::uint64_t id)
@@ -159,24 +205,44 @@ std::uint8_t* UnaryCall::ReserveRequest(
     refused_ = TooLarge("request", size, metadata);
     return nullptr;
   }
+  refused_ = TakeEndpoint();
+  if (!refused_.ok()) return nullptr;
+  request_size_ = MetadataRoom(metadata) + size;
+  flags_ = MetadataFlag(metadata);
+  return WriteMetadata(metadata, request_);
+}
+
+absl::Status UnaryCall::TakeEndpoint() {
+  Connection* connection;
   const absl::StatusOr<Endpoint*> endpoint =
-      ClientImpl::From(client_).runtime().ThisThread();
-  if (!endpoint.ok()) {
-    refused_ = endpoint.status();
-    return nullptr;
-  }
+      ClientImpl::From(client_).runtime().ThisThread(&connection);
+  if (!endpoint.ok()) return endpoint.status();
   if ((*endpoint)->calling) {
-    refused_ =
-        absl::FailedPreconditionError("this thread has another call under way");
-    return nullptr;
+    return absl::FailedPreconditionError(
+        "this thread has another call under way");
   }
   (*endpoint)->calling = true;
   endpoint_ = *endpoint;
-  request_size_ = MetadataRoom(metadata) + size;
-  flags_ = MetadataFlag(metadata);
+  connection_ = connection;
   // Not the line itself: a control command may still want that.
   request_ = (*endpoint)->call_buffer();
-  return WriteMetadata(metadata, request_);
+  return absl::OkStatus();
+}
+
+absl::Status UnaryCall::AwaitNic(const CallOptions& options) {
+  while (static_cast<Connection*>(connection_)->NoticeLoss()) {
+    const std::uint64_t deadline = DeadlineOf(options);
+    absl::Status there = ClientImpl::From(client_).runtime().AwaitNic(
+        deadline == 0 ? kForever : static_cast<std::int64_t>(deadline),
+        options.cancellation);
+    if (!there.ok()) return there;
+    Endpoint& lost = *static_cast<Endpoint*>(endpoint_);
+    absl::Status taken = TakeEndpoint();
+    if (!taken.ok()) return taken;
+    std::memcpy(request_, lost.call_buffer(), request_size_);
+    lost.calling = false;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status UnaryCall::Run(const CallOptions& options) {
@@ -185,27 +251,34 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     return absl::FailedPreconditionError(
         "reserve the request first, and run a call once");
   }
-  ClientImpl& client = ClientImpl::From(client_);
+  if (options.wait_for_ready) {
+    absl::Status there = AwaitNic(options);
+    if (!there.ok()) return there;
+  }
+  Connection& connection = *static_cast<Connection*>(connection_);
   Endpoint& endpoint = *static_cast<Endpoint*>(endpoint_);
   lh_channel& channel = endpoint.call();
-  absl::Status named = client.runtime().NameMethod(id_, name_);
+  absl::Status named = connection.NameMethod(id_, name_);
   if (!named.ok()) return named;
-  CallNumbers& numbers = client.runtime().call_numbers();
+  const absl::StatusOr<std::uint64_t> peer =
+      ClientImpl::From(client_).HandleIn(connection);
+  if (!peer.ok()) return peer.status();
+  CallNumbers& numbers = connection.call_numbers();
   const std::uint64_t call = numbers.Take();
   if (call == 0) {
     return absl::ResourceExhaustedError("too many calls are open");
   }
   if (options.cancellation != nullptr &&
       !options.cancellation->Begin(&EndpointPool::CancelIn,
-                                   &client.runtime().endpoints(), call)) {
+                                   &connection.endpoints(), call)) {
     numbers.Give(call);
     return absl::CancelledError("cancelled before it was sent");
   }
-  LinkToParent(endpoint, client.runtime(), options, call);
+  LinkToParent(endpoint, connection, options, call);
   const CallMessage message = {
       .call = call,
       .method = id_,
-      .peer = client.handle(),
+      .peer = *peer,
       .deadline = DeadlineOf(options),
       .flags = static_cast<std::uint8_t>(flags_ | FlagsOf(options)),
       .answers = 0,
@@ -228,7 +301,7 @@ absl::Status UnaryCall::Run(const CallOptions& options) {
     if (line == nullptr) {
       endpoint.Enter();
       // Else the call is still open at the NIC.
-      if (client.runtime().IsLost()) numbers.Give(call);
+      if (connection.NoticeLoss()) numbers.Give(call);
       return NicIsLost();
     }
     answer = line->header;

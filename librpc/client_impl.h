@@ -8,14 +8,17 @@
 #ifndef LAUBERHORN_LIBRPC_CLIENT_IMPL_H_
 #define LAUBERHORN_LIBRPC_CLIENT_IMPL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "lauberhorn/client.h"
+#include "librpc/connection.h"
 #include "librpc/endpoint.h"
 #include "librpc/runtime_impl.h"
 
@@ -23,9 +26,9 @@ namespace lauberhorn {
 
 class ClientImpl final : public Client {
  public:
-  // `handle` is the NIC's of the server, which is at `peer`.
+  // Of the server at `address`.
   ClientImpl(std::shared_ptr<Runtime> runtime, absl::string_view target,
-             const PeerAddress& peer, std::uint64_t handle);
+             const lh_address& address);
   ~ClientImpl() override;
 
   static ClientImpl& From(Client& client) {
@@ -38,17 +41,37 @@ class ClientImpl final : public Client {
   absl::StatusOr<ConnectionState> WaitForChange(ConnectionState known,
                                                 absl::Time deadline) override;
   RuntimeImpl& runtime() const { return RuntimeImpl::From(*runtime_); }
-  std::uint64_t handle() const { return handle_; }
+
+  // The server's handle in the connection, which is made at its first use
+  // there. Errors: those of the command.
+  absl::StatusOr<std::uint64_t> HandleIn(Connection& connection) const {
+    if (number_.load(std::memory_order_acquire) == connection.number()) {
+      return handle_.load(std::memory_order_relaxed);
+    }
+    return ConnectIn(connection);
+  }
 
  private:
+  absl::StatusOr<std::uint64_t> ConnectIn(Connection& connection) const;
+  // The NIC's answer, an lh_peer_state.
+  absl::StatusOr<std::uint64_t> AskNic(Connection& connection,
+                                       std::uint32_t known,
+                                       std::uint64_t deadline,
+                                       bool connect) const;
   absl::StatusOr<ConnectionState> AskState(std::uint32_t known,
                                            std::uint64_t deadline,
-                                           bool connect);
+                                           bool connect) const;
 
   const std::shared_ptr<Runtime> runtime_;
   const std::string target_;
+  const lh_address address_;
   const PeerAddress peer_;
-  const std::uint64_t handle_;
+  // The number of the connection that the handle is of, which is stored first.
+  // Who reads the one may find the other of a later connection: then the NIC
+  // that it would be told to is lost.
+  mutable std::atomic<std::uint64_t> number_{0};
+  mutable std::atomic<std::uint64_t> handle_{0};
+  mutable std::mutex mutex_;  // of who writes them
 };
 
 struct CallMessage {
@@ -72,7 +95,7 @@ std::uint64_t DeadlineOf(const CallOptions& options);
 
 // Before the CALL is put on this endpoint: says which call it is made for, if
 // that is to end it.
-void LinkToParent(Endpoint& endpoint, RuntimeImpl& runtime,
+void LinkToParent(Endpoint& endpoint, const Connection& connection,
                   const CallOptions& options, std::uint64_t call);
 
 // Puts a CALL on the endpoint's `call` channel.

@@ -50,6 +50,7 @@ void Endpoint::BeginWait(const lh_channel& channel) {
 void Endpoint::Bind() {
   hint_ = device_.Bind(index());
   bound_ = true;
+  calling = working = false;
 }
 
 lh_line* Endpoint::Get(lh_channel& channel) {

@@ -114,8 +114,10 @@ class Endpoint {
   std::uint8_t* reply_buffer() { return reply_; }
   std::uint8_t* call_buffer() { return call_buffer_; }
 
-  // Whether this thread has a call of its own under way.
+  // Whether this thread has a call of its own under way, and whether it is a
+  // worker here.
   bool calling = false;
+  bool working = false;
 
  private:
   // Begins a wait on the channel.

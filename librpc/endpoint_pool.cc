@@ -40,8 +40,10 @@ EndpointPool::ThreadEntries& EndpointPool::OfThisThread() {
   return entries;
 }
 
-EndpointPool::EndpointPool(Device& device, absl::Duration spin)
-    : device_(device),
+EndpointPool::EndpointPool(Connection& connection, Device& device,
+                           absl::Duration spin)
+    : connection_(connection),
+      device_(device),
       spin_(spin),
       kept_(device, Layout(device.Attach().process->control_endpoint), spin) {}
 
@@ -76,11 +78,11 @@ void EndpointPool::Cancel(std::uint64_t call) {
   kept_.PutCancel(call);
 }
 
-Endpoint* EndpointPool::FindThisThread() {
+Endpoint* EndpointPool::FindThisThread(const EndpointPool* pool) {
   if (ThreadEntries::ended) return nullptr;
   for (const ThreadEntry& entry : OfThisThread().list) {
     // A pool that is gone may have left its address to this one.
-    if (entry.key == this && !entry.pool.expired()) return entry.endpoint;
+    if (entry.key == pool && !entry.pool.expired()) return entry.endpoint;
   }
   return nullptr;
 }
@@ -90,15 +92,11 @@ absl::StatusOr<Endpoint*> EndpointPool::ThisThread() {
   if (ThreadEntries::ended) {
     return absl::FailedPreconditionError("this thread is about to end");
   }
-  std::vector<ThreadEntry>& entries = OfThisThread().list;
+  // First: a thread may be bound to one device only.
+  GiveThisThreadsLost();
   absl::StatusOr<Endpoint*> endpoint = Take();
   if (!endpoint.ok()) return endpoint;
-  entries.erase(std::remove_if(entries.begin(), entries.end(),
-                               [](const ThreadEntry& entry) {
-                                 return entry.pool.expired();
-                               }),
-                entries.end());
-  entries.push_back({this, weak_from_this(), *endpoint});
+  OfThisThread().list.push_back({this, weak_from_this(), *endpoint});
   (*endpoint)->Bind();
   return endpoint;
 }
@@ -113,15 +111,38 @@ void EndpointPool::GiveThisThreads() {
   Give(mine);
 }
 
+void EndpointPool::GiveThisThreadsLost() {
+  std::vector<ThreadEntry>& entries = OfThisThread().list;
+  entries.erase(std::remove_if(entries.begin(), entries.end(),
+                               [](const ThreadEntry& entry) {
+                                 const auto pool = entry.pool.lock();
+                                 return pool == nullptr ||
+                                        pool->GiveIfLost(entry.endpoint);
+                               }),
+                entries.end());
+}
+
+bool EndpointPool::GiveIfLost(Endpoint* endpoint) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return true;
+  if (!device_.Attach().IsLost()) return false;
+  if (endpoint->calling || endpoint->working) return false;
+  GiveLocked(endpoint);
+  return true;
+}
+
 absl::StatusOr<Endpoint*> EndpointPool::Take() {
   Endpoint* used = nullptr;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return NicIsLost();
     const lh_process_layout& process = *device_.Attach().process;
     if (!given_back_.empty()) {
       used = given_back_.back();
       given_back_.pop_back();
+      ++in_use_;
     } else if (opened_ < process.endpoint_count) {
+      ++in_use_;
       endpoints_.push_back(
           std::make_unique<Endpoint>(device_, Layout(opened_++), spin_));
       return endpoints_.back().get();
@@ -133,19 +154,23 @@ absl::StatusOr<Endpoint*> EndpointPool::Take() {
     }
   }
   const absl::Status reopened = used->Reopen();
-  if (reopened.ok()) return used;
-  if (!used->IsQuarantined()) {
-    // For whoever comes next.
-    const std::lock_guard<std::mutex> lock(mutex_);
-    given_back_.push_back(used);
-  }
+  // Nothing will come there if the NIC is lost, so it need not be open.
+  if (reopened.ok() || device_.Attach().IsLost()) return used;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --in_use_;
+  // For whoever comes next.
+  if (!used->IsQuarantined()) given_back_.push_back(used);
   return reopened;
 }
 
 void EndpointPool::Give(Endpoint* endpoint) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_) return;
+  if (!closed_) GiveLocked(endpoint);
+}
+
+void EndpointPool::GiveLocked(Endpoint* endpoint) {
   endpoint->Close();
+  --in_use_;
   // One that the NIC does not serve is of no use to anybody.
   if (!endpoint->IsQuarantined()) given_back_.push_back(endpoint);
 }
@@ -153,6 +178,13 @@ void EndpointPool::Give(Endpoint* endpoint) {
 void EndpointPool::CloseForever() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
+}
+
+bool EndpointPool::CloseIfUnused() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (in_use_ != 0) return false;
+  closed_ = true;
+  return true;
 }
 
 }  // namespace lauberhorn

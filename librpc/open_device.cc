@@ -6,7 +6,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/embedded_device.h"
-#include "librpc/environment.h"
 #include "librpc/kernel_device.h"
 
 namespace lauberhorn {
@@ -26,11 +25,8 @@ absl::StatusOr<std::string> DevicePath(absl::string_view option,
 }
 
 absl::StatusOr<std::unique_ptr<Device>> OpenDevice(
-    const RuntimeOptions& options) {
-  const absl::StatusOr<std::string> path =
-      DevicePath(options.device, Environment("LAUBERHORN_DEVICE"));
-  if (!path.ok()) return path.status();
-  if (!path->empty()) return MakeKernelDevice(*path);
+    const std::string& path, const RuntimeOptions& options) {
+  if (!path.empty()) return MakeKernelDevice(path);
   EmbeddedDeviceOptions embedded;
   embedded.endpoints = options.endpoints;
   embedded.calls = options.endpoints + options.max_calls;

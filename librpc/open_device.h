@@ -23,10 +23,10 @@ namespace lauberhorn {
 absl::StatusOr<std::string> DevicePath(absl::string_view option,
                                        absl::string_view environment);
 
-// Opens that device, which is READY and can be used. Errors: of DevicePath(),
-// MakeKernelDevice(), MakeEmbeddedDevice(), CheckDevice().
+// Opens the device of that node, or an embedded one, which is READY and can be
+// used. Errors: of MakeKernelDevice(), MakeEmbeddedDevice(), CheckDevice().
 absl::StatusOr<std::unique_ptr<Device>> OpenDevice(
-    const RuntimeOptions& options);
+    const std::string& path, const RuntimeOptions& options);
 
 }  // namespace lauberhorn
 

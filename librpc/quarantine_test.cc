@@ -37,7 +37,8 @@ void BreakContract(Endpoint& endpoint, lh_channel& channel) {
 }
 
 Endpoint& Mine(Runtime& runtime) {
-  return **RuntimeImpl::From(runtime).ThisThread();
+  Connection* connection;
+  return **RuntimeImpl::From(runtime).ThisThread(&connection);
 }
 
 void Answer(ServerCall& call, absl::string_view text) {

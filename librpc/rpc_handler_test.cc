@@ -161,7 +161,7 @@ TEST(RpcWorkersTest, AThreadThatEndsIsReplacedThoughNoEndpointIsFree) {
   const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
   TestServer server(runtime);
   const std::shared_ptr<Client> client = Connect(runtime, server.target());
-  EndpointPool& endpoints = RuntimeImpl::From(*runtime).endpoints();
+  EndpointPool& endpoints = RuntimeImpl::From(*runtime).Current()->endpoints();
   const absl::StatusOr<Endpoint*> last = endpoints.Take();
   ASSERT_TRUE(last.ok()) << last.status();
   ASSERT_FALSE(endpoints.Take().ok());

@@ -3,15 +3,16 @@
 #include "librpc/runtime_impl.h"
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
-#include <thread>
+#include <string>
 #include <utility>
 
-#include "abi/host/control.h"
 #include "absl/base/attributes.h"
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "librpc/device_time.h"
+#include "librpc/environment.h"
 #include "librpc/open_device.h"
 
 namespace lauberhorn {
@@ -19,31 +20,20 @@ namespace {
 
 constexpr std::uint32_t kMinEndpoints = 4;
 constexpr std::uint32_t kMaxEndpoints = 1024;
-constexpr std::uint32_t kMinDefaultWorkers = 2;
 constexpr std::uint32_t kMaxCalls = 65'536;
 
-// Endpoints that workers must leave to others: one for the main thread, and the
-// one that is kept for control commands.
-constexpr std::uint32_t kReserved = 2;
+// How often a call that waits for the NIC looks whether it is there.
+constexpr std::int64_t kLookForNic = 10'000'000;
 
-// `endpoints`: how many the device has.
-lh_command_limits Limits(const RuntimeOptions& options,
-                         std::uint32_t endpoints) {
-  lh_command_limits limits = {};
-  limits.threads = options.max_workers == 0
-                       ? endpoints / 2
-                       : std::min(options.max_workers, endpoints - kReserved);
-  limits.running =
-      options.workers == 0
-          ? std::max(std::thread::hardware_concurrency(), kMinDefaultWorkers)
-          : options.workers;
-  limits.queued = options.max_queued;
-  return limits;
-}
-
-// Of the numbers of own calls, those that are for endpoints.
-std::uint32_t EndpointCalls(const lh_process_layout& process) {
-  return std::min(process.endpoint_count, process.call_count);
+absl::StatusOr<std::unique_ptr<Device>> OpenUsableDevice(
+    const std::string& path, const RuntimeOptions& options) {
+  absl::StatusOr<std::unique_ptr<Device>> device = OpenDevice(path, options);
+  if (!device.ok()) return device;
+  const std::uint32_t endpoints = (*device)->Attach().process->endpoint_count;
+  if (endpoints >= kMinEndpoints) return device;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the device has ", endpoints,
+      " endpoints for a process, and this library needs ", kMinEndpoints));
 }
 
 ABSL_CONST_INIT std::mutex default_mutex;
@@ -63,7 +53,7 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
     return absl::InvalidArgumentError(
         "RuntimeOptions::endpoints must be 4 to 1024");
   }
-  if (options.max_workers > options.endpoints - kReserved) {
+  if (options.max_workers > options.endpoints - kReservedEndpoints) {
     return absl::InvalidArgumentError(
         "RuntimeOptions::max_workers must be at most endpoints - 2");
   }
@@ -80,15 +70,16 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Open(
     return absl::InvalidArgumentError(
         "RuntimeOptions::spin_before_park must be 0 to 1 s");
   }
-  absl::StatusOr<std::unique_ptr<Device>> device = OpenDevice(options);
+  // Once: a runtime stays with the device that it began with.
+  const absl::StatusOr<std::string> path =
+      DevicePath(options.device, Environment("LAUBERHORN_DEVICE"));
+  if (!path.ok()) return path.status();
+  const RuntimeImpl::OpenDevice open = [path = *path, options] {
+    return OpenUsableDevice(path, options);
+  };
+  absl::StatusOr<std::unique_ptr<Device>> device = open();
   if (!device.ok()) return device.status();
-  const std::uint32_t endpoints = (*device)->Attach().process->endpoint_count;
-  if (endpoints < kMinEndpoints) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the device has ", endpoints,
-        " endpoints for a process, and this library needs ", kMinEndpoints));
-  }
-  return std::make_shared<RuntimeImpl>(options, *std::move(device));
+  return std::make_shared<RuntimeImpl>(options, *std::move(device), open);
 }
 
 absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Default() {
@@ -101,50 +92,122 @@ absl::StatusOr<std::shared_ptr<Runtime>> Runtime::Default() {
 }
 
 RuntimeImpl::RuntimeImpl(const RuntimeOptions& options,
-                         std::unique_ptr<Device> device)
-    : device_(std::move(device)),
-      endpoints_(
-          std::make_shared<EndpointPool>(*device_, options.spin_before_park)),
-      call_numbers_(device_->Attach().process->call_first,
-                    EndpointCalls(*device_->Attach().process)),
-      queued_calls_(device_->Attach().process->call_first +
-                        EndpointCalls(*device_->Attach().process),
-                    device_->Attach().process->call_count -
-                        EndpointCalls(*device_->Attach().process)),
-      workers_(*endpoints_, methods_, device_->Attach(),
-               Limits(options, device_->Attach().process->endpoint_count)) {}
+                         std::unique_ptr<Device> device, OpenDevice open)
+    : options_(options),
+      open_(std::move(open)),
+      renewal_([this] { return Renew(); }) {
+  Publish(MakeConnection(std::move(device)));
+}
 
-RuntimeImpl::~RuntimeImpl() { endpoints_->CloseForever(); }
+RuntimeImpl::~RuntimeImpl() { renewal_.Stop(); }
 
-absl::Status RuntimeImpl::NameNewMethod(std::uint64_t id,
-                                        absl::string_view name) {
-  if (name.empty() || name.size() > LH_METHOD_NAME_MAX) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the name of the method '", name.substr(0, 20), "...' has ",
-        name.size(), " bytes; it must have 1 to ", LH_METHOD_NAME_MAX));
+std::shared_ptr<Connection> RuntimeImpl::MakeConnection(
+    std::unique_ptr<Device> device) {
+  return std::make_shared<Connection>(options_, ++connections_made_,
+                                      std::move(device), methods_, [this] {
+                                        if (open_ != nullptr) renewal_.Start();
+                                      });
+}
+
+std::shared_ptr<Connection> RuntimeImpl::Current() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return current_;
+}
+
+absl::StatusOr<Endpoint*> RuntimeImpl::TakeThisThread(Connection** connection) {
+  const std::shared_ptr<Connection> current = Current();
+  *connection = current.get();
+  return current->endpoints().ThisThread();
+}
+
+absl::Status RuntimeImpl::AwaitNic(std::int64_t until,
+                                   Cancellation* cancellation) {
+  while (Current()->NoticeLoss()) {
+    if (open_ == nullptr) return NicIsLost();
+    const std::int64_t left = until - MonotonicNanos();
+    if (left <= 0) {
+      return absl::DeadlineExceededError("while waiting for the NIC");
+    }
+    // The cancellation can be waited for, but not together with anything else.
+    const absl::Duration pause = absl::Nanoseconds(std::min(left, kLookForNic));
+    if (cancellation == nullptr) {
+      absl::SleepFor(pause);
+    } else if (cancellation->WaitFor(pause)) {
+      return absl::CancelledError("while waiting for the NIC");
+    }
   }
-  lh_command_method_name command = {};
-  command.method = id;
-  command.name_length = static_cast<__u16>(name.size());
-  std::uint8_t payload[sizeof(command) + LH_METHOD_NAME_MAX];
-  std::memcpy(payload, &command, sizeof(command));
-  std::memcpy(payload + sizeof(command), name.data(), name.size());
-  absl::Status status = endpoints_->ControlBytesSurely(
-      LH_COMMAND_METHOD_NAME, {payload, sizeof(command) + name.size()});
-  if (absl::IsAlreadyExists(status)) {
-    return absl::InvalidArgumentError(status.message());
-  }
-  // The NIC keeps no more names: calls of this method go by its id.
-  if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
-  known_methods_.Add(id, name);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> RuntimeImpl::ControlBytes(
-    lh_command number, absl::Span<const std::uint8_t> payload) {
-  const absl::StatusOr<Endpoint*> endpoint = ThisThread();
-  if (!endpoint.ok()) return endpoint.status();
-  return (*endpoint)->Control(number, payload);
+absl::Status RuntimeImpl::AddRegistration(Registration* registration) {
+  const std::lock_guard<std::mutex> lock(servers_mutex_);
+  absl::Status status = registration->Register(Current());
+  if (status.ok()) servers_.push_back(registration);
+  return status;
+}
+
+void RuntimeImpl::RemoveRegistration(Registration* registration) {
+  const std::lock_guard<std::mutex> lock(servers_mutex_);
+  servers_.erase(std::remove(servers_.begin(), servers_.end(), registration),
+                 servers_.end());
+}
+
+void RuntimeImpl::WaitForLostWorkers() {
+  std::vector<std::shared_ptr<Connection>> lost;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    lost = lost_;
+    if (current_->IsLost()) lost.push_back(current_);
+  }
+  for (const std::shared_ptr<Connection>& connection : lost) {
+    connection->workers().WaitForEnd();
+  }
+}
+
+bool RuntimeImpl::Renew() {
+  DropLost();
+  const std::shared_ptr<Connection> last = Current();
+  if (!last->IsLost()) return RegisterAll(last);
+  absl::StatusOr<std::unique_ptr<Device>> device = open_();
+  if (!device.ok()) return false;
+  const std::shared_ptr<Connection> next = MakeConnection(*std::move(device));
+  // First: whoever finds the NIC there again finds the servers, too.
+  const bool registered = RegisterAll(next);
+  Publish(next);
+  DropLost();
+  return registered && !next->IsLost();
+}
+
+bool RuntimeImpl::RegisterAll(const std::shared_ptr<Connection>& to) {
+  const std::lock_guard<std::mutex> lock(servers_mutex_);
+  bool all = true;
+  for (Registration* const server : servers_) {
+    if (!server->Register(to).ok()) all = false;
+  }
+  return all;
+}
+
+void RuntimeImpl::Publish(std::shared_ptr<Connection> connection) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (current_ != nullptr) lost_.push_back(std::move(current_));
+  current_ = std::move(connection);
+  current_endpoints_.store(&current_->endpoints(), std::memory_order_release);
+}
+
+// Only here do connections go that were lost, so it is no worker who waits for
+// its own end.
+void RuntimeImpl::DropLost() {
+  std::vector<std::shared_ptr<Connection>> unused;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto used = [](const std::shared_ptr<Connection>& connection) {
+      return connection.use_count() > 1 || !connection->CloseIfUnused();
+    };
+    const auto end = std::stable_partition(lost_.begin(), lost_.end(), used);
+    unused.assign(std::make_move_iterator(end),
+                  std::make_move_iterator(lost_.end()));
+    lost_.erase(end, lost_.end());
+  }
 }
 
 }  // namespace lauberhorn

@@ -3,31 +3,61 @@
 //
 // File: librpc/runtime_impl.h
 //
-// What a runtime is made of: a device, the endpoints of the threads, the
-// workers, the methods, and the numbers of the process's own calls. There
-// is one for each endpoint, for the blocking call of its thread or for the
-// shutdown of its queue; those of queued calls are apart, so that however many
-// there are, a thread finds one for its own.
+// What a runtime is made of: a connection to its NIC, the methods of the
+// process, and its servers.
+//
+// When the NIC is lost, whoever finds out first starts a thread that attaches
+// to the next one as soon as it is there, lets the servers register again, and
+// makes the new connection the current one. Servers keep their shared pointer
+// to theirs, queues too; a client has a handle in one and gets another in the
+// next. A connection that was lost goes at the next attempt after its last user
+// has, so what is kept does not grow with the number of NICs.
+//
+// Threads that have an endpoint in the current connection find it without a
+// lock: it is an acquire load of what is compared only. The thread's endpoint
+// keeps the connection, so nothing is counted per call.
+//
+// Locks, in this order: servers_mutex_, that of a server, mutex_.
 #ifndef LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 #define LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lauberhorn/cancellation.h"
 #include "lauberhorn/runtime.h"
-#include "librpc/call_numbers.h"
+#include "librpc/connection.h"
 #include "librpc/device.h"
-#include "librpc/endpoint_pool.h"
-#include "librpc/known_methods.h"
 #include "librpc/method_rows.h"
-#include "librpc/queued_calls.h"
-#include "librpc/workers.h"
+#include "librpc/retry_thread.h"
 
 namespace lauberhorn {
 
+// What the NIC is told anew in each connection: a server.
+class Registration {
+ public:
+  virtual ~Registration() = default;
+
+  // Registers with the NIC of this connection, as far as that has not been
+  // done. Not called by two threads at a time.
+  virtual absl::Status Register(const std::shared_ptr<Connection>& to) = 0;
+};
+
 class RuntimeImpl final : public Runtime {
  public:
-  RuntimeImpl(const RuntimeOptions& options, std::unique_ptr<Device> device);
+  // Opens the device anew; UNAVAILABLE while no NIC serves.
+  using OpenDevice = std::function<absl::StatusOr<std::unique_ptr<Device>>()>;
+
+  // Without `open` it ends with the device's NIC.
+  RuntimeImpl(const RuntimeOptions& options, std::unique_ptr<Device> device,
+              OpenDevice open = nullptr);
   ~RuntimeImpl() override;
 
   // Every Runtime is one of these.
@@ -35,46 +65,59 @@ class RuntimeImpl final : public Runtime {
     return static_cast<RuntimeImpl&>(runtime);
   }
 
-  // Whether the NIC is gone: then nothing that begins succeeds, what is under
-  // way ends with UNAVAILABLE, and the workers end.
-  bool IsLost() const { return device_->Attach().IsLost(); }
+  // The connection to the NIC, or to the one that was lost if there is no other
+  // yet. Takes a lock.
+  std::shared_ptr<Connection> Current() const;
 
-  absl::StatusOr<Endpoint*> ThisThread() { return endpoints_->ThisThread(); }
-
-  // A control command whose payload is one struct, by the calling thread.
-  template <typename Command>
-  absl::StatusOr<std::uint64_t> Control(lh_command number,
-                                        const Command& command) {
-    return ControlBytes(
-        number,
-        {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)});
-  }
-  absl::StatusOr<std::uint64_t> ControlBytes(
-      lh_command number, absl::Span<const std::uint8_t> payload);
-
-  // Tells the NIC the name of a method before its first call. INVALID_ARGUMENT
-  // if the name is too long, or if another one has this id.
-  absl::Status NameMethod(std::uint64_t id, absl::string_view name) {
-    if (known_methods_.Contains(id, name)) return absl::OkStatus();
-    return NameNewMethod(id, name);
+  // The calling thread's endpoint in the current connection, which stays as
+  // long as the thread has that. No lock but at a thread's first use. Errors:
+  // of EndpointPool::ThisThread().
+  absl::StatusOr<Endpoint*> ThisThread(Connection** connection) {
+    EndpointPool* const endpoints =
+        current_endpoints_.load(std::memory_order_acquire);
+    if (Endpoint* const mine = EndpointPool::FindThisThread(endpoints)) {
+      *connection = &endpoints->connection();
+      return mine;
+    }
+    return TakeThisThread(connection);
   }
 
-  EndpointPool& endpoints() { return *endpoints_; }
-  Workers& workers() { return workers_; }
+  // Waits while the NIC is lost: until then (device_time.h), and until the
+  // cancellation, if it is not null, says so. UNAVAILABLE if no other NIC will
+  // come, DEADLINE_EXCEEDED, CANCELLED.
+  absl::Status AwaitNic(std::int64_t until, Cancellation* cancellation);
+
+  // Registers now, and again in each connection that follows, until it is
+  // removed. If that fails it is not added. Waits for the NIC.
+  absl::Status AddRegistration(Registration* registration);
+  void RemoveRegistration(Registration* registration);
+
+  // Waits until no worker of a NIC that was lost runs a handler. Not for
+  // handlers.
+  void WaitForLostWorkers();
+
   MethodRows& methods() { return methods_; }
-  CallNumbers& call_numbers() { return call_numbers_; }
-  QueuedCalls& queued_calls() { return queued_calls_; }
 
  private:
-  absl::Status NameNewMethod(std::uint64_t id, absl::string_view name);
+  absl::StatusOr<Endpoint*> TakeThisThread(Connection** connection);
+  std::shared_ptr<Connection> MakeConnection(std::unique_ptr<Device> device);
+  void Publish(std::shared_ptr<Connection> connection);
+  // Whether the NIC is there and knows all servers.
+  bool Renew();
+  bool RegisterAll(const std::shared_ptr<Connection>& to);
+  void DropLost();
 
-  const std::unique_ptr<Device> device_;
-  const std::shared_ptr<EndpointPool> endpoints_;
+  const RuntimeOptions options_;
+  const OpenDevice open_;
+  RetryThread renewal_;
   MethodRows methods_;
-  CallNumbers call_numbers_;  // of endpoints
-  QueuedCalls queued_calls_;
-  KnownMethods known_methods_;
-  Workers workers_;
+  std::uint64_t connections_made_ = 0;  // the constructor's, then renewal_'s
+  std::atomic<EndpointPool*> current_endpoints_{nullptr};
+  std::mutex servers_mutex_;
+  std::vector<Registration*> servers_ ABSL_GUARDED_BY(servers_mutex_);
+  mutable std::mutex mutex_;
+  std::shared_ptr<Connection> current_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Connection>> lost_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lauberhorn

@@ -15,6 +15,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/arrived_call.h"
+#include "librpc/connection.h"
 
 namespace lauberhorn {
 namespace {
@@ -61,6 +62,11 @@ Workers::Workers(EndpointPool& endpoints, const MethodRows& methods,
       methods_(methods),
       attachment_(attachment),
       limits_(limits) {}
+
+Workers::~Workers() {
+  WaitForEnd();
+  for (Worker& worker : ended_) worker.thread.join();
+}
 
 absl::Status Workers::Acquire() {
   const std::lock_guard<std::mutex> users_lock(users_mutex_);
@@ -147,6 +153,11 @@ void Workers::WaitForEnd() {
   });
 }
 
+bool Workers::HaveEnded() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return workers_.empty();
+}
+
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.
@@ -154,6 +165,7 @@ void Workers::Main(Iterator self) {
   const absl::Cleanup end = [this, self, &sent_home] { End(self, sent_home); };
   const absl::StatusOr<Endpoint*> endpoint = endpoints_.ThisThread();
   if (Begin(self, endpoint)) {
+    (*endpoint)->working = true;
     sent_home = Run(**endpoint);
   } else if (!endpoint.ok()) {
     NoMore();
@@ -174,6 +186,7 @@ bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
 }
 
 void Workers::End(Iterator self, bool sent_home) {
+  const bool lost = endpoints_.connection().NoticeLoss();
   bool served;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -188,9 +201,9 @@ void Workers::End(Iterator self, bool sent_home) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended.swap(ended_);
     ended_.splice(ended_.end(), workers_, self);
-    // The NIC did not send it home: it may have been the last that there may
-    // be.
-    if (served && !sent_home && !stopping_) (void)Start();
+    // The NIC is there, and did not send it home: it may have been the last
+    // that there may be.
+    if (served && !sent_home && !lost && !stopping_) (void)Start();
     changed_.notify_all();
   }
   // Whoever ends joins who ended before.

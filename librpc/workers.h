@@ -30,6 +30,10 @@
 
 namespace lauberhorn {
 
+// Endpoints that workers must leave to others: one for the main thread, and the
+// one that is kept for control commands.
+inline constexpr std::uint32_t kReservedEndpoints = 2;
+
 // The workers of a process. They run while somebody needs them.
 class Workers {
  public:
@@ -37,21 +41,25 @@ class Workers {
   Workers(EndpointPool& endpoints, const MethodRows& methods,
           const Attachment& attachment, const lh_command_limits& limits);
 
-  // Nobody needs them any more.
-  ~Workers() = default;
+  // Nobody needs them any more, or the NIC is lost; waits for their end.
+  ~Workers();
 
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
   // Starts the first if none runs. RESOURCE_EXHAUSTED if threads or endpoints
   // are refused. Each success is to be followed by one Release(), which stops
-  // them and waits for them if nobody else needs them. Not for handlers.
+  // them and waits for them if nobody else needs them; not if the NIC is lost,
+  // when they end by themselves. Not for handlers.
   absl::Status Acquire();
   void Release();
 
   // Waits until all have ended, as they do if the NIC is lost: not before the
   // handlers that run. Not for handlers.
   void WaitForEnd();
+
+  // Whether they have, now.
+  bool HaveEnded();
 
   // How many threads serve, now.
   std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }

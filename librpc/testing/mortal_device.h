@@ -20,7 +20,7 @@
 
 namespace lauberhorn::testing {
 
-class MortalDevice final : public Device {
+class MortalDevice : public Device {
  public:
   // If it is `silent`, its NIC does nothing.
   explicit MortalDevice(bool silent = false);

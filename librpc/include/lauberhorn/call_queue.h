@@ -21,6 +21,10 @@
 // others have ended; nobody sees it. Answers that are not fetched stay in the
 // NIC and are in nobody's way.
 //
+// A queue ends with its NIC (lauberhorn/runtime.h): its open calls end with
+// UNAVAILABLE, then Next() says that there is none any more, and no other can
+// be started. Make another queue when calls are possible again.
+//
 // Thread-safety: a CallQueue is safe from any thread, a Completion belongs to
 // one. Of several threads in Next() one waits for the NIC and the others sleep;
 // whoever got a completion hands over to one of them. Blocking: Next() and
@@ -122,7 +126,8 @@ class CallQueue {
 
   // CallQueue::Create()
   //
-  // Takes one of the runtime's endpoints. RESOURCE_EXHAUSTED if there is none.
+  // Takes one of the runtime's endpoints. RESOURCE_EXHAUSTED if there is none,
+  // UNAVAILABLE while the NIC is lost.
   static absl::StatusOr<std::unique_ptr<CallQueue>> Create(
       std::shared_ptr<Runtime> runtime, const CallQueueOptions& options = {});
 
@@ -130,12 +135,13 @@ class CallQueue {
   //
   // Starts a call; its end will come out of Next() with this `tag`. Returns a
   // name for Cancel(), which no other call has. The client may go: then the
-  // call ends with an error. Errors,
-  // after which nothing has been started: RESOURCE_EXHAUSTED (the request does
-  // not fit into a packet, or max_calls are under way), INVALID_ARGUMENT (a
-  // client of another runtime, or as for UnaryCall::Run()), FAILED_PRECONDITION
-  // (after Shutdown()), CANCELLED (`options.cancellation` was cancelled before;
-  // it must outlive the call's end in Next()).
+  // call ends with an error. Errors, after which nothing has been started:
+  // RESOURCE_EXHAUSTED (the request does not fit into a packet, or max_calls
+  // are under way), INVALID_ARGUMENT (a client of another runtime, or as for
+  // UnaryCall::Run()), FAILED_PRECONDITION (after Shutdown()), CANCELLED
+  // (`options.cancellation` was cancelled before; it must outlive the call's
+  // end in Next()), UNAVAILABLE (the queue's NIC was lost, and another is
+  // there; until then such a call ends in Next()).
   virtual absl::StatusOr<std::uint64_t> Start(Client& client,
                                               const CallRequest& request,
                                               const CallOptions& options,
@@ -149,7 +155,7 @@ class CallQueue {
   // CallQueue::Next()
   //
   // Waits for the end of a call. False: there is none any more, after
-  // Shutdown(). Clears `completion` first.
+  // Shutdown() or the loss of the NIC. Clears `completion` first.
   virtual bool Next(Completion* completion) = 0;
 
   // CallQueue::NextBefore()

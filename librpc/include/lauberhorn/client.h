@@ -42,7 +42,7 @@ enum class ConnectionState {
   kIdle,        // not open; the next call opens it
   kConnecting,  // being opened
   kReady,       // open
-  kFailed       // could not be opened, and has not been since
+  kFailed  // could not be opened, and has not been since; or the NIC is lost
 };
 
 class Client {
@@ -57,8 +57,9 @@ class Client {
   // A client of the server at `target`: "host:port", "dns:///host:port",
   // "ipv4:a.b.c.d:port" or "ipv6:[a::b]:port". Only resolves the name; the
   // session is opened by the first call. Errors: INVALID_ARGUMENT for a target
-  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved,
-  // RESOURCE_EXHAUSTED for more than 256 clients of a runtime at a time.
+  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved or if
+  // the NIC is lost, RESOURCE_EXHAUSTED for more than 256 clients of a runtime
+  // at a time.
   static absl::StatusOr<std::shared_ptr<Client>> Connect(
       std::shared_ptr<Runtime> runtime, absl::string_view target);
 
@@ -96,8 +97,8 @@ struct CallOptions {
   // When to give up.
   absl::Time deadline = absl::InfiniteFuture();
 
-  // Whether to wait for the server instead of failing with UNAVAILABLE if it
-  // cannot be reached.
+  // Whether to wait for the server, and for a NIC that is lost, instead of
+  // failing with UNAVAILABLE if it cannot be reached.
   bool wait_for_ready = false;
 
   // Ends the call early, if not null: from any thread, at any time. For this
@@ -156,10 +157,14 @@ class UnaryCall {
   }
 
  private:
+  absl::Status TakeEndpoint();
+  absl::Status AwaitNic(const CallOptions& options);
+
   Client& client_;
   const absl::string_view name_;
   const std::uint64_t id_;
-  void* endpoint_ = nullptr;  // the thread's librpc Endpoint
+  void* connection_ = nullptr;  // librpc's, to the NIC
+  void* endpoint_ = nullptr;    // the thread's, in that
   bool ran_ = false;
   std::size_t request_size_ = 0;
   std::uint8_t* request_ = nullptr;

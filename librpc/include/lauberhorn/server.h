@@ -12,6 +12,10 @@
 //   ...
 //   (*server)->Shutdown();
 //
+// While the NIC is lost (lauberhorn/runtime.h) nothing can be created, added or
+// listened at: UNAVAILABLE; what was before is served again when the NIC is
+// back. A port that somebody else has by then is tried again until it is free.
+//
 // Thread-safety: safe from any thread. Blocking: all functions wait for the
 // NIC, Shutdown() also for the handlers that run. Ownership: the server does
 // not own the services; they must outlive Shutdown() or the server.
@@ -40,7 +44,8 @@ class Server {
 
   // Server::Create()
   //
-  // A server without ports and services.
+  // A server without ports and services. Errors: RESOURCE_EXHAUSTED if threads
+  // or endpoints are refused, UNAVAILABLE if the NIC is lost.
   static absl::StatusOr<std::unique_ptr<Server>> Create(
       std::shared_ptr<Runtime> runtime);
 
@@ -49,7 +54,8 @@ class Server {
   // Lets the methods be called; `service` is handed to their thunks. Errors:
   // ALREADY_EXISTS if a method of this name, or another of the same id, is
   // there (none of them is added then), INVALID_ARGUMENT for a name that is too
-  // long, FAILED_PRECONDITION after Shutdown().
+  // long, FAILED_PRECONDITION after Shutdown(), UNAVAILABLE if the NIC is lost
+  // (then the methods before are there).
   virtual absl::Status AddService(absl::Span<const Method> methods,
                                   void* service) = 0;
 
@@ -57,7 +63,8 @@ class Server {
   //
   // Accepts calls at `address`, as Client::Connect() takes it; port 0 is any
   // free one. Returns the port. Errors: INVALID_ARGUMENT, UNAVAILABLE if the
-  // address is in use or not of this machine, PERMISSION_DENIED.
+  // address is in use or not of this machine, or if the NIC is lost,
+  // PERMISSION_DENIED.
   virtual absl::StatusOr<int> Listen(absl::string_view address) = 0;
 
   // Server::Shutdown()
@@ -67,7 +74,8 @@ class Server {
   // that have not ended do so for their callers, with UNAVAILABLE, and their
   // handlers learn of it from ServerCall::IsCancelled(). Safe to call again,
   // and from several threads, of whom each waits: the earliest deadline counts.
-  // Not from a handler, which it would wait for.
+  // Not from a handler, which it would wait for. Where a NIC has been lost it
+  // also waits for all handlers of the process that it left running.
   virtual void Shutdown(absl::Time deadline) = 0;
   void Shutdown() { Shutdown(absl::InfiniteFuture()); }
 

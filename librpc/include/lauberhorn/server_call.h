@@ -67,8 +67,8 @@ class ServerCall {
   //
   // From any thread, until the thunk returns.
   // Whether nobody waits for the reply any more: the deadline passed, the
-  // caller cancelled or died, or Cancel(). One load of a word that the NIC
-  // writes.
+  // caller cancelled or died, Cancel(), or the NIC is lost. A few loads of
+  // words that the NIC writes.
   virtual bool IsCancelled() const = 0;
 
   // ServerCall::Cancel()

@@ -75,7 +75,7 @@ absl::StatusOr<std::uint64_t> ClientImpl::AskNic(Connection& connection,
                                                  std::uint32_t known,
                                                  std::uint64_t deadline,
                                                  bool connect) const {
-  const absl::StatusOr<std::uint64_t> handle = HandleIn(connection);
+  absl::StatusOr<std::uint64_t> handle = HandleIn(connection);
   if (!handle.ok()) return handle;
   lh_command_peer_state command;
   command.peer = *handle;
@@ -124,7 +124,7 @@ absl::StatusOr<ConnectionState> ClientImpl::WaitForChange(ConnectionState known,
         !runtime().AwaitNic(until, nullptr).ok()) {
       return known;
     }
-    const absl::StatusOr<ConnectionState> state =
+    absl::StatusOr<ConnectionState> state =
         AskState(NumberOf(known), ToDeviceDeadline(deadline), connect);
     // The same, and not yet late: the NIC was lost again.
     if (!state.ok() || *state != known || MonotonicNanos() >= until) {

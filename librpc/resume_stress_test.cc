@@ -68,7 +68,7 @@ void CallUntilItSucceeds(Client& client) {
 // Calls until it is destroyed.
 class Caller {
  public:
-  explicit Caller(std::shared_ptr<Client> client)
+  explicit Caller(const std::shared_ptr<Client>& client)
       : thread_([this, client] {
           while (!stop_) (void)Call(*client, "Echo", "x", Short());
         }) {}

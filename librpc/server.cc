@@ -71,7 +71,7 @@ class ServerImpl final : public Server, public Registration {
     }
     // A port may be somebody else's by now, and free again later.
     for (; listening_ < addresses_.size(); ++listening_) {
-      const absl::Status status = TellAddress(addresses_[listening_]).status();
+      absl::Status status = TellAddress(addresses_[listening_]).status();
       if (!status.ok()) return status;
     }
     return absl::OkStatus();

@@ -13,13 +13,14 @@
 // device goes, and come back. Then calls that are under way end with
 // UNAVAILABLE, as do those that begin before it is back, unless they are made
 // to wait for it (CallOptions::wait_for_ready); handlers that run come to their
-// end, and their replies go nowhere. A thread looks for the NIC, first after 10
-// ms, at last each second. When it is there again the servers serve as before,
-// with the same methods at the same ports, and clients call as before; a
-// CallQueue is to be made anew. Memory of a lost NIC's device is kept until the
-// threads that made calls or commands by it have made one by another, or have
-// ended; then until the NIC is looked for the next time. An embedded NIC is
-// never lost.
+// end, and their replies go nowhere. A process in which nobody serves or waits
+// finds out by its next call, which ends so, too. A thread looks for the NIC,
+// first after 10 ms, at last each second. When it is there again the servers
+// serve as before, with the same methods at the same ports, and clients call as
+// before; a CallQueue is to be made anew. Memory of a lost NIC's device is kept
+// until the threads that made calls or commands by it have made one by another,
+// or have ended; then until the NIC is looked for the next time. An embedded
+// NIC is never lost.
 //
 // Thread-safety: safe from any thread. Blocking: Open() and Default() start the
 // device, or wait for the NIC's answer, which takes about a millisecond;

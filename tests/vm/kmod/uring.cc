@@ -75,8 +75,8 @@ std::optional<Completion> CommandRing::Now() {
 }
 
 lh_device_park ParkOnNothing(std::uint32_t endpoint, std::uint64_t until) {
-  alignas(8) static const std::uint64_t word = 5;
-  return {reinterpret_cast<std::uintptr_t>(&word), word, until, endpoint, 0};
+  alignas(8) static const std::uint64_t kWord = 5;
+  return {reinterpret_cast<std::uintptr_t>(&kWord), kWord, until, endpoint, 0};
 }
 
 }  // namespace lauberhorn::kmod

@@ -39,6 +39,8 @@ bzImage:
 \t@echo "  CC      core.o"
 modules headers:
 """
+DRIVERS_MAKEFILE = "obj-y += base/\n"
+DRIVERS_KCONFIG = 'menu "Device Drivers"\nsource "drivers/base/Kconfig"\nendmenu\n'
 CORE = "".join(f"line {number}\n" for number in range(1, 41))
 
 
@@ -70,6 +72,9 @@ class BuildTest(unittest.TestCase):
         (tree / "kernel").mkdir(parents=True)
         (tree / "Makefile").write_text(MAKEFILE)
         (tree / "kernel" / "core.c").write_text(CORE)
+        (tree / "drivers").mkdir()
+        (tree / "drivers" / "Makefile").write_text(DRIVERS_MAKEFILE)
+        (tree / "drivers" / "Kconfig").write_text(DRIVERS_KCONFIG)
         self.archive = self.folder / "linux.tar"
         subprocess.run(["tar", "-cf", self.archive, "-C", self.folder, tree.name],
                        check=True)
@@ -185,6 +190,29 @@ class BuildTest(unittest.TestCase):
         self.build()
         pristine, = (self.cache / "sources").iterdir()
         self.assertEqual((pristine / "kernel" / "core.c").read_text(), CORE)
+
+    def test_the_module_in_the_tree_is_another_tree(self):
+        self.build()
+        self.build("--in-tree")
+        where = self.build("--in-tree", "--where").strip()
+        self.assertNotEqual(where, self.build("--where").strip())
+        drivers = pathlib.Path(where).parent / "drivers"
+        self.assertEqual((drivers / "Makefile").read_text(), DRIVERS_MAKEFILE
+                         + "obj-$(CONFIG_LAUBERHORN) += lauberhorn/\n")
+        self.assertEqual(
+            (drivers / "Kconfig").read_text(), DRIVERS_KCONFIG.replace(
+                "\nendmenu", '\nsource "drivers/lauberhorn/Kconfig"\n\nendmenu'))
+        module = drivers / "lauberhorn"
+        self.assertIn("obj-$(CONFIG_LAUBERHORN) += lauberhorn.o\n",
+                      (module / "Kbuild").read_text())
+        self.assertIn("config LAUBERHORN\n", (module / "Kconfig").read_text())
+        for name in ("main.c", "lauberhorn.h", "abi/host/device.h"):
+            self.assertTrue((module / name).is_file(), name)
+        self.assertIn("CONFIG_LAUBERHORN=m\n",
+                      (pathlib.Path(where) / ".config").read_text())
+        pristine, = (self.cache / "sources").iterdir()
+        self.assertEqual((pristine / "drivers" / "Makefile").read_text(),
+                         DRIVERS_MAKEFILE)
 
     def test_a_second_run_builds_nothing(self):
         self.build()

@@ -65,6 +65,9 @@ def parse_arguments(words):
                         help="apply the first N patches only")
     parser.add_argument("--allow-fuzz", action="store_true",
                         help="apply hunks whose context has changed")
+    parser.add_argument("--in-tree", action="store_true",
+                        help="with the module of kmod/ as drivers/lauberhorn, =m "
+                        "unless --set LAUBERHORN says otherwise")
     parser.add_argument("--set", action="append", default=[], dest="settings",
                         metavar="SYMBOL=VALUE",
                         help="one more line of the configuration")

@@ -11,6 +11,7 @@ import cache
 import config
 import debian
 import host as hosts
+import intree
 import kernel
 import series
 import source
@@ -87,6 +88,8 @@ class Plan:
         texts += [f"{item}" for item in sorted(self.settings.items())]
         if self.for_this_machine:
             texts += [self.base, str(self.options.btf)]
+        if self.options.in_tree:
+            texts += intree.texts()
         if name == config.RUNNING:
             texts += sorted(self.host.module_names())
         return f"{name}-" + cache.key(self.source.name, self.patches, texts)
@@ -221,6 +224,8 @@ class Plan:
         source.link_copy(pristine, fresh)
         self.report_hunks(series.apply(fresh, self.patches,
                                        self.options.allow_fuzz))
+        if self.options.in_tree:
+            intree.stage(fresh)
         fresh.rename(self.tree.source)
 
     def configure(self, made):
@@ -232,6 +237,8 @@ class Plan:
             raise Failure("the series does not define " + " ".join(left_out))
         if left_out:
             say("not in these patches: " + " ".join(left_out))
+        if self.options.in_tree:
+            values = {intree.OPTION: "m", **values}
         if self.for_this_machine:
             values = {**self.values_for_this_machine(), **values}
         made.configure(self.base, values)

@@ -15,7 +15,7 @@ override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo check check-full check-changed model model-large conformance \
 	figures bench build test install format tidy kernel kernel-check kernel-cost \
-	watch deps clean
+	vm-check vm-demo watch deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
@@ -95,6 +95,14 @@ kernel-check: ## the tests of the kernel and of its guests, in QEMU
 kernel-cost: ## what the series costs a kernel, in instructions
 	@cd $(ROOT) && tools/deps vm
 	@cd $(ROOT) && tests/vm/cost --jobs $(JOBS)
+
+vm-demo: ## three services behind the module on two CPUs, and who gets them, live
+	@cd $(ROOT) && tools/deps vm
+	@cd $(ROOT) && tests/vm/demo --jobs $(JOBS) $(ARGS)
+
+vm-check: ## services behind the module in a guest: killed, stopped, overloaded
+	@cd $(ROOT) && tools/deps vm
+	@cd $(ROOT) && tests/vm/serve_test --jobs $(JOBS)
 
 watch: ## what a NIC sees of a kernel under load, live, in a guest of QEMU
 	@cd $(ROOT) && tools/deps vm

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,6 +22,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/doctor.h"
 #include "cli/process.h"
+#include "cli/schedule.h"
 #include "cli/stat.h"
 #include "cli/top.h"
 #include "cli/trace.h"
@@ -38,6 +40,7 @@ struct Options {
   bool json = false;
   bool all = false;
   double seconds = 1;
+  bool schedule = false;
   std::string output = "trace.json";
 };
 
@@ -164,11 +167,18 @@ absl::Status Trace(const Options& options) {
         absl::StrCat("cannot write to ", options.output));
   }
   lauberhorn::cli::ChromeTrace trace;
+  std::unique_ptr<lauberhorn::cli::ScheduleRecorder> recorder;
+  if (options.schedule) {
+    auto started = lauberhorn::cli::ScheduleRecorder::Start();
+    if (!started.ok()) return started.status();
+    recorder = *std::move(started);
+  }
   const absl::Status status = lauberhorn::cli::Ask(
       engines->front(),
       absl::StrCat("trace ", static_cast<int>(options.seconds * 1e3)),
       [&](const std::string& line) { return trace.Add(line); });
   if (!status.ok()) return status;
+  if (recorder != nullptr) trace.AddSchedule(recorder->Stop());
   output << trace.Json();
   output.close();
   if (!output) {
@@ -218,6 +228,8 @@ int main(int argc, char* argv[]) {
                    "for how long; 0: what LAUBERHORN_TRACE=1 has kept")
       ->check(CLI::Range(0.0, 60.0))
       ->capture_default_str();
+  trace->add_flag("--schedule", options.schedule,
+                  "and which threads the CPUs ran meanwhile; for root");
   trace->add_option("-o,--output", options.output, "the file to write")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);

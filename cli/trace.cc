@@ -44,6 +44,9 @@ class Events {
   std::string text_;
 };
 
+// A number that no process has.
+constexpr int kCpus = 0;
+
 // What a thread does with a call, from its delivery to its reply.
 struct Held {
   int endpoint;
@@ -103,6 +106,25 @@ std::string ChromeTrace::NameOf(const Record& record) const {
     if (name != known.end()) return name->second.string_value();
   }
   return absl::StrCat("method ", record.method);
+}
+
+// A process of its own, whose tracks are the CPUs.
+std::string ChromeTrace::ScheduleEvents() const {
+  if (spans_.empty()) return "";
+  Events events(kCpus);
+  std::set<int> cpus;
+  for (const CpuSpan& span : spans_) {
+    cpus.insert(span.cpu);
+    events.Add('X', absl::StrCat(span.name, "-", span.thread), span.begin,
+               span.cpu,
+               absl::StrFormat(",\"dur\":%.3f", (span.end - span.begin) / 1e3));
+  }
+  events.Add('M', "process_name", 0, 0, ",\"args\":{\"name\":\"CPUs\"}");
+  for (const int cpu : cpus) {
+    events.Add('M', "thread_name", 0, cpu,
+               absl::StrFormat(",\"args\":{\"name\":\"CPU %d\"}", cpu));
+  }
+  return absl::StrCat(",\n", events.Take());
 }
 
 std::string ChromeTrace::Json() const {
@@ -166,7 +188,7 @@ std::string ChromeTrace::Json() const {
     name_track(EndpointTrack(endpoint), absl::StrCat("endpoint ", endpoint));
   }
   return absl::StrCat("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n",
-                      events.Take(), "\n]}\n");
+                      events.Take(), ScheduleEvents(), "\n]}\n");
 }
 
 }  // namespace lauberhorn::cli

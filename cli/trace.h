@@ -16,9 +16,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cli/schedule.h"
 
 namespace lauberhorn::cli {
 
@@ -26,6 +28,9 @@ class ChromeTrace {
  public:
   // Takes a line of the trace. INTERNAL if it is none.
   absl::Status Add(const std::string& line);
+
+  // What ran on CPUs meanwhile, to be shown beside it.
+  void AddSchedule(std::vector<CpuSpan> spans) { spans_ = std::move(spans); }
 
   // All of it, once every line was added.
   std::string Json() const;
@@ -44,9 +49,11 @@ class ChromeTrace {
   };
 
   std::string NameOf(const Record& record) const;
+  std::string ScheduleEvents() const;
 
   std::vector<Record> records_;
   google::protobuf::Struct end_;
+  std::vector<CpuSpan> spans_;
 };
 
 }  // namespace lauberhorn::cli

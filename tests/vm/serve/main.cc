@@ -3,7 +3,8 @@
 //
 // vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
 // a guest (tests/vm/serve_test), which has the module, and the daemon where
-// LAUBERHORND says. `vm_serve service NAME USER` is a service.
+// LAUBERHORND says. `vm_serve service NAME USER` is a service, and
+// `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,10 @@
 int main(int argc, char* argv[]) {
   if (argc == 4 && std::strcmp(argv[1], "service") == 0) {
     return lauberhorn::serve::ServiceMain(argv[2], std::atoi(argv[3]));
+  }
+  if (argc > 5 && std::strcmp(argv[1], "drive") == 0) {
+    return lauberhorn::serve::Drive(argv[2], argv[3], {argv + 5, argv + argc},
+                                    std::strtoull(argv[4], nullptr, 10));
   }
   ::testing::InitGoogleTest(&argc, argv);
   const int status = RUN_ALL_TESTS();

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
@@ -172,6 +173,7 @@ constexpr Method kMethods[] = {{"/serve.Service/Runs", &Runs},
 
 int ServiceMain(const std::string& name, int user) {
   if (user != 0 && setuid(static_cast<uid_t>(user)) != 0) return 1;
+  prctl(PR_SET_NAME, name.c_str());
   sigset_t end;
   sigemptyset(&end);
   sigaddset(&end, SIGTERM);
@@ -274,6 +276,23 @@ Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
     ++(done.status().ok() ? load.answered : load.failed);
     if (absl::IsDeadlineExceeded(done.status())) ++calls_lost;
   }
+}
+
+int Drive(const std::string& method, const std::string& text,
+          const std::vector<std::string>& ports, std::uint64_t open) {
+  const std::shared_ptr<Runtime> runtime = OpenKernelRuntime();
+  if (runtime == nullptr) return 1;
+  std::vector<std::thread> threads;
+  for (const std::string& port : ports) {
+    threads.emplace_back([&] {
+      int number = 0;
+      if (!absl::SimpleAtoi(port, &number)) return;
+      const LoadOptions forever = {.calls = ~std::uint64_t{0}, .open = open};
+      (void)CallMany(runtime, number, method, text, forever);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return 1;
 }
 
 std::shared_ptr<Runtime> OpenKernelRuntime() {

@@ -85,6 +85,11 @@ Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
               absl::string_view method, absl::string_view text,
               const LoadOptions& options);
 
+// What main() of a process does that calls services without end, `open` calls
+// of each at a time.
+int Drive(const std::string& method, const std::string& text,
+          const std::vector<std::string>& ports, std::uint64_t open);
+
 // A runtime of the kernel's device, for this process.
 std::shared_ptr<Runtime> OpenKernelRuntime();
 

@@ -53,6 +53,14 @@ Process::Process(Process&& other) noexcept
       output_(std::exchange(other.output_, -1)),
       read_(std::move(other.read_)) {}
 
+Process& Process::operator=(Process&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(output_, other.output_);
+  std::swap(read_, other.read_);
+  other.Kill();
+  return *this;
+}
+
 Process::~Process() {
   Kill();
   if (output_ >= 0) close(output_);

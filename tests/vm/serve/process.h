@@ -27,7 +27,8 @@ class Process {
   // Kills it if it is still there.
   ~Process();
   Process(Process&& other) noexcept;
-  Process& operator=(Process&& other) = delete;
+  // The one that was there is killed.
+  Process& operator=(Process&& other) noexcept;
 
   pid_t pid() const { return pid_; }
   bool Signal(int signal) const;

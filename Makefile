@@ -14,15 +14,15 @@ ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 override MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo check check-full check-changed model model-large conformance \
-	figures bench build test install format tidy kernel kernel-check kernel-cost \
-	vm-check vm-demo watch deps clean
+	figures bench build test install format tidy kernel kernel-check \
+	kernel-check-full kernel-cost vm-check vm-demo watch deps clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PREFIX=$(PREFIX)] [JOBS=$(JOBS)] [ONLY=prefix] [SECONDS=$(SECONDS)]"
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(ROOT)Makefile | \
 		while IFS='|' read -r name text; do \
-			printf '  %-14s %s\n' "$$name" "$$text"; done
+			printf '  %-18s %s\n' "$$name" "$$text"; done
 
 demo: ## build, install to build/prefix and run the examples, beside gRPC's
 	@cd $(ROOT) && tools/deps demo
@@ -95,6 +95,10 @@ kernel-check: ## the tests of the kernel and of its guests, in QEMU
 kernel-cost: ## what the series costs a kernel, in instructions
 	@cd $(ROOT) && tools/deps vm
 	@cd $(ROOT) && tests/vm/cost --jobs $(JOBS)
+
+kernel-check-full: ## more kernels, each patch of the series; hours, resumable
+	@cd $(ROOT) && tools/deps kernelfull
+	@cd $(ROOT) && tools/check --mode kernel --jobs $(JOBS)
 
 vm-demo: ## three services behind the module on two CPUs, and who gets them, live
 	@cd $(ROOT) && tools/deps vm

@@ -20,7 +20,7 @@ import pathlib
 import shutil
 import subprocess
 
-from console import Failure, say
+from console import say
 
 # Raised when this code builds differently from the same inputs.
 FORMAT = 1
@@ -34,18 +34,9 @@ def default_root():
     return pathlib.Path(base) / "lauberhorn" / "kernel"
 
 
-def compiler():
-    """What the compiler says of itself."""
-    try:
-        return subprocess.run(["gcc", "--version"], text=True, check=True,
-                              capture_output=True).stdout.splitlines()[0]
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Failure("no gcc; tools/deps kernel installs it") from error
-
-
-def key(source_name, patches, texts):
+def key(source_name, compiler, patches, texts):
     """Names a tree by all that it is made from."""
-    whole = hashlib.sha256(repr((FORMAT, source_name, compiler())).encode())
+    whole = hashlib.sha256(repr((FORMAT, source_name, compiler)).encode())
     for patch in patches:
         whole.update(hashlib.sha256(patch.read_bytes()).digest())
     for text in texts:
@@ -56,8 +47,9 @@ def key(source_name, patches, texts):
 class Tree:
     """The places of one tree, before and after it is finished."""
 
-    def __init__(self, root, name):
+    def __init__(self, root, name, architecture):
         self.name = name
+        self.architecture = architecture
         self.building = root / "building" / name
         self.finished = root / "trees" / name
 
@@ -75,7 +67,8 @@ class Tree:
 
     @property
     def image(self):
-        return self.build / "arch" / "x86" / "boot" / "bzImage"
+        return (self.build / "arch" / self.architecture.name / "boot"
+                / self.architecture.image)
 
     def publish(self):
         self.finished.parent.mkdir(parents=True, exist_ok=True)

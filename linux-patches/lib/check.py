@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # SPDX-FileCopyrightText: The Lauberhorn authors
-"""Checks the series and the module as text: that what the series installs is what
-this checkout has, and the kernel's checkpatch.pl --strict on its patches and on kmod/.
+"""Checks the series and the module.
 
-    linux-patches/check.sh            both; needs the kernel's source
-    linux-patches/check.sh --quick    the copies only
+    linux-patches/check.sh             that what the series installs is what this
+                                       checkout has, and the kernel's checkpatch.pl
+                                       --strict, also on kmod/; needs the source
+    linux-patches/check.sh --quick     the copies only
+    linux-patches/check.sh --prefixes  builds a small kernel with each number of
+                                       patches, with their options and without
+    linux-patches/check.sh --tests     runs the tests of each number of patches
+    linux-patches/check.sh --static    sparse, kernel-doc and objtool; builds the
+                                       kernels that they look at
 """
 
 import argparse
@@ -13,6 +19,9 @@ import sys
 import tempfile
 
 import copies
+import host
+import prefixes
+import static
 from series import read_series
 from source import ARCHIVE, PACKAGE
 
@@ -50,19 +59,33 @@ def checkpatch(folder):
     return refused
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="the copies only")
-    arguments = parser.parse_args()
+def check_prefixes(failing, jobs):
+    number, failed = failing(read_series(SERIES), jobs)
+    for name in failed:
+        print(f"FAILED  {name}")
+    print(f"{number - len(failed)} passed, {len(failed)} failed")
+    return len(failed)
 
+
+def check_static(jobs):
+    findings = static.findings(read_series(SERIES), jobs)
+    for tool, lines in findings.items():
+        print(f"{'FAILED' if lines else 'ok    '}  {tool}")
+        for line in lines:
+            print(f"  {line}")
+    failed = sum(bool(lines) for lines in findings.values())
+    print(f"{len(findings) - failed} passed, {failed} failed")
+    return failed
+
+
+def check_text(quick):
     failed = 0
     differing = copies.differing(read_series(SERIES))
     for place in differing:
         print(f"{place}: the series installs another text than this checkout "
               "has; linux-patches/tree.sh, copy it there, linux-patches/export.sh")
     failed += len(differing)
-    if not arguments.quick:
+    if not quick:
         if not ARCHIVE.exists():
             sys.exit(f"no {ARCHIVE}; tools/deps kernel installs it")
         with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +94,25 @@ def main():
             print(text)
         failed += len(refused)
     print(f"FIGURE generated_copies_differ {len(differing)} files")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group()
+    for name in ("quick", "prefixes", "tests", "static"):
+        what.add_argument(f"--{name}", action="store_true", help="as above")
+    parser.add_argument("--jobs", type=int, default=host.jobs(), metavar="N")
+    arguments = parser.parse_args()
+    if arguments.prefixes:
+        failed = check_prefixes(prefixes.failing, arguments.jobs)
+    elif arguments.tests:
+        failed = check_prefixes(prefixes.failing_tests, arguments.jobs)
+    elif arguments.static:
+        failed = check_static(arguments.jobs)
+    else:
+        failed = check_text(arguments.quick)
     sys.exit(1 if failed else 0)
 
 

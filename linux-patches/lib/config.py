@@ -11,6 +11,7 @@ used when the patched tree knows them.
 import pathlib
 import re
 
+import arch
 from console import Failure
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "config"
@@ -20,7 +21,17 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "config"
 FRAGMENTS = {
     "daily": ("vm", "daily"),
     "performance": ("vm", "performance"),
+    # Those of `make kernel-check-full`.
+    "tiny": ("tiny",),
+    "arm64": ("tiny", "arm64"),
+    "kasan": ("vm", "daily", "kasan"),
+    "kcsan": ("vm", "daily", "kcsan"),
+    "rt": ("vm", "daily", "rt"),
+    "core": ("vm", "daily", "core"),
+    "nohz": ("vm", "daily", "nohz"),
+    "kvm": ("vm", "daily", "kvm"),
 }
+ARCHITECTURES = {"arm64": arch.ARM64}
 # Configurations made from the one of the running kernel.
 RUNNING, FULL = "running", "full"
 NAMES = (*FRAGMENTS, RUNNING, FULL)

@@ -4,7 +4,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -24,12 +23,10 @@ TAIL = 30
 class Kernel:
     """A source with its build in source/build."""
 
-    def __init__(self, tree, jobs, variables=()):
+    def __init__(self, tree, jobs):
         self.tree = tree
         self.jobs = jobs
-        ccache = ("CC=ccache gcc", "HOSTCC=ccache gcc") if shutil.which(
-            "ccache") else ()
-        self.variables = (*FIXED, *ccache, *variables)
+        self.variables = (*FIXED, *tree.architecture.variables())
 
     @property
     def log(self):

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 
+import arch
 import cache
 import config
 import debian
@@ -21,8 +22,8 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent
 SERIES = FOLDER / "v6.12"
 TESTED = (FOLDER / "KERNEL_VERSION").read_text().strip()
 
-# vmlinux with its image, all modules, and the headers for kselftests.
-TARGETS = ("bzImage", "modules", "headers")
+# Beside vmlinux with its image: all modules, and the headers for kselftests.
+TARGETS = ("modules", "headers")
 
 # Measured with two cores; what a configuration needs grows with its options.
 SECONDS_PER_OPTION = 0.35
@@ -46,7 +47,9 @@ class Plan:
                           "does that")
         self.check_request()
         self.base = self.base_config()
-        self.tree = cache.Tree(options.cache.absolute(), self.tree_name())
+        self.architecture = config.ARCHITECTURES.get(options.config, arch.X86)
+        self.tree = cache.Tree(options.cache.absolute(), self.tree_name(),
+                               self.architecture)
 
     def check_request(self):
         """Refuses what cannot end well, before anything is done."""
@@ -92,7 +95,8 @@ class Plan:
             texts += intree.texts()
         if name == config.RUNNING:
             texts += sorted(self.host.module_names())
-        return f"{name}-" + cache.key(self.source.name, self.patches, texts)
+        return f"{name}-" + cache.key(
+            self.source.name, self.architecture.compiler(), self.patches, texts)
 
     # What is said.
 
@@ -125,7 +129,7 @@ class Plan:
         yield "tested with", TESTED
         yield "series", (f"{len(self.patches)} patches of {self.options.series}")
         yield "configuration", self.options.config
-        yield "compiler", cache.compiler() + (
+        yield "compiler", self.architecture.compiler() + (
             ", ccache" if shutil.which("ccache") else "")
         yield "tree", f"{self.tree.folder} ({'built' if built else 'not built'})"
         yield "time", ("none" if built else f"about {minutes:.0f} minutes with "
@@ -204,7 +208,8 @@ class Plan:
             return
         say(f"building {self.tree.name}, about {minutes:.0f} minutes if ccache "
             "has nothing of it")
-        steps = made.compile(TARGETS, self.expected_steps())
+        steps = made.compile((self.architecture.image, *TARGETS),
+                             self.expected_steps())
         self.remember(steps)
         make_movable(self.tree)
         self.tree.publish()

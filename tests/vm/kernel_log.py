@@ -69,6 +69,9 @@ PATTERNS.append(("bug", re.compile(r"\bBUG: ")))
 TRACE = re.compile(r"^(<TASK>|Call Trace:)")
 # Time stamp, with or without the caller's name, and what the serial line adds.
 PREFIX = re.compile(r"^(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)")
+# How a report of a race ends, of which the kernel writes many, close together.
+RACE = "BUG: KCSAN: "
+END_OF_RACE = re.compile(r"^={10,}$")
 # A report of lockdep may be some hundred lines long, and end with its trace.
 REPORT_LINES = 300
 
@@ -105,7 +108,16 @@ def scan(text):
             kind = "unknown"
         if kind is None:
             continue
-        splats.append(Splat(kind, line.strip(), number + 1,
-                            lines[number:number + REPORT_LINES]))
-        covered = number + REPORT_LINES
+        end = number + REPORT_LINES
+        if RACE in line:
+            end = next((at for at, text in enumerate(lines[:end])
+                        if at > number and END_OF_RACE.match(text)), end)
+        splats.append(Splat(kind, line.strip(), number + 1, lines[number:end]))
+        covered = end
     return splats
+
+
+def without_races(splats, word):
+    """The splats, but for reports of races in which the word is not."""
+    return [splat for splat in splats if RACE not in splat.line
+            or any(word in line for line in splat.lines)]

@@ -132,6 +132,19 @@ class KernelLogTest(unittest.TestCase):
             [(splat.kind, splat.number) for splat in kernel_log.scan(text)],
             [("lockdep", 13), ("stall", 17)])
 
+    def test_races_are_told_apart_and_chosen_by_a_word(self):
+        bar = "[    2.0] ==================\n"
+        race = "[    2.0] BUG: KCSAN: data-race in {} / b\n[    2.0]  {}+0x1/0x2\n"
+        text = (bar + race.format("a", "ours_store") + bar
+                + bar + race.format("c", "theirs") + bar
+                + "[    3.0] INFO: task insmod:86 blocked for more than 1 s\n")
+        splats = kernel_log.scan(text)
+        self.assertEqual([splat.kind for splat in splats],
+                         ["memory", "memory", "stall"])
+        self.assertEqual(
+            [splat.line for splat in kernel_log.without_races(splats, "ours")],
+            [splats[0].line, splats[2].line])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=0)

@@ -11,8 +11,11 @@ its output, one. `inputs` are the folders and files whose change can break it;
 import pathlib
 from dataclasses import dataclass, field
 
-CHECK, FULL, CHANGED = "check", "full", "changed"
-MODES = (CHECK, FULL, CHANGED)
+CHECK, FULL, CHANGED, KERNEL = "check", "full", "changed", "kernel"
+ALWAYS = (CHECK, FULL, CHANGED)
+MODES = (*ALWAYS, KERNEL)
+# Modes in which a part that passed with the same inputs is not run again.
+RESUMED = (FULL, KERNEL)
 
 LOGS = "build/check"
 
@@ -57,6 +60,15 @@ def ctest(preset, *arguments, before=(), **environment):
     return Command(words, tuple(environment.items()), report)
 
 
+def other_kernel(name, what, minutes, *guest, tests=("kunit", "selftests")):
+    """A kernel of another configuration, with the series' own tests in it; `guest`
+    are arguments of tests/vm/run."""
+    return Part(f"kernel-{name}", what, (FULL, KERNEL), minutes, SERIES, (
+        run("linux-patches/build.sh", "--jobs", "{jobs}", "--config", name),
+        *(run(f"tests/vm/{test}_test", "--config", name, *guest)
+          for test in tests)))
+
+
 def fixed_addresses():
     """What GCC's ThreadSanitizer needs where addresses are very random."""
     bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
@@ -71,26 +83,26 @@ LIBRARY = HOUSE + ("abi/", "nic/", "librpc/", "idl/", "cli/")
 CODE = LIBRARY + ("bench/", "examples/", "tests/", "spec/")
 EXAMPLES = LIBRARY + ("examples/", "tests/", "tools/stage",
                       "tools/package_test")
-KERNEL = ("linux-patches/", "Kconfig.lauberhorn", "kmod/", "tests/vm/",
+SERIES = ("linux-patches/", "Kconfig.lauberhorn", "kmod/", "tests/vm/",
           "tests/end_to_end.sh", "abi/")
 EVERYTHING = ("",)
 
 PARTS = (
     Part("lint", "licences, formatting, headers, arrows, generated copies",
-         MODES, 0.5, EVERYTHING,
+         ALWAYS, 0.5, EVERYTHING,
          (run("tools/lint/run.py"),)),
     Part("release", "release build and all its tests",
-         MODES, 3.5, CODE,
+         ALWAYS, 3.5, CODE,
          (configure("release"), build("release"),
           ctest("release", "--exclude-regex", "^header_interleavings$"))),
     Part("package", "the installed package: examples by CMake and end to end, "
          "also with a container's system calls and over gRPC, a program by "
          "pkg-config",
-         MODES, 2.0, EXAMPLES,
+         ALWAYS, 2.0, EXAMPLES,
          (run("tools/package_test", "--jobs", "{jobs}"),)),
     Part("model", "the protocols' models with their mutants, and the real "
          "header in all interleavings",
-         MODES, 2.5, HOUSE + ("spec/", "abi/", "tools/model"),
+         ALWAYS, 2.5, HOUSE + ("spec/", "abi/", "tools/model"),
          (run("tools/model", "--jobs", "{jobs}"),)),
     Part("conformance", "tests of each kind with a log of every edge, checked",
          (CHECK, CHANGED), 1.5, CODE + ("tools/conformance",),
@@ -108,7 +120,7 @@ PARTS = (
                 before=fixed_addresses()))),
     Part("kernel", "Linux with the series, in QEMU: how it is built, that its "
          "checks see what they must, its tests",
-         MODES, 7.0, KERNEL,
+         ALWAYS + (KERNEL,), 7.0, SERIES,
          (run("tests/vm/check", "--jobs", "{jobs}"),)),
     Part("tidy", "clang-tidy",
          (FULL, CHANGED), 5.0, CODE + (".clang-tidy",),
@@ -150,6 +162,34 @@ PARTS = (
     Part("model-large", "the models with larger bounds",
          (FULL,), 40.0, ("spec/",),
          (run("spec/model/run", "--large"),)),
+    Part("kernel-patches", "each patch of the series builds, with its options and "
+         "without",
+         (FULL, KERNEL), 30.0, SERIES,
+         (run("linux-patches/check.sh", "--jobs", "{jobs}", "--prefixes"),)),
+    Part("kernel-patches-tests", "each patch of the series passes its own tests",
+         (FULL, KERNEL), 60.0, SERIES,
+         (run("linux-patches/check.sh", "--jobs", "{jobs}", "--tests"),)),
+    Part("kernel-static", "sparse, kernel-doc, and objtool's look at what must not "
+         "be traced",
+         (FULL, KERNEL), 8.0, SERIES,
+         (run("linux-patches/check.sh", "--jobs", "{jobs}", "--static"),)),
+    other_kernel("kasan", "the series' tests with KASAN", 20.0, "--memory", "2G"),
+    other_kernel("kcsan", "the series' tests with KCSAN", 25.0, "--races-of",
+                 "lauberhorn"),
+    other_kernel("rt", "the series' tests with PREEMPT_RT", 20.0),
+    other_kernel("core", "the series' tests with core scheduling", 20.0, "--smp",
+                 "4,cores=2,threads=2"),
+    other_kernel("nohz", "the series' tests on CPUs without a tick", 20.0,
+                 "--append", "nohz_full=1"),
+    other_kernel("kvm", "KVM as a module builds and the tests pass", 20.0,
+                 tests=("kunit",)),
+    other_kernel("arm64", "the series builds for arm64", 8.0, tests=()),
+    Part("kernel-storm", "an hour in which threads, CPUs and groups come and go",
+         (FULL, KERNEL), 75.0, SERIES,
+         (run("linux-patches/build.sh", "--jobs", "{jobs}"),
+          configure("vm"), build("vm", "vm_storm"),
+          run("tests/vm/run", "--timeout", "5400", "build/vm/tests/vm_storm",
+              "--unrecorded", "--seconds", "3600"))),
     Part("fresh-demo", "`make demo` on a Debian 12 that has only git and make",
          (FULL,), 6.0, EXAMPLES + ("Makefile", "tools/"),
          (run("tools/fresh", "demo"),)),

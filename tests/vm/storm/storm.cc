@@ -160,10 +160,12 @@ int Run(const Options& options) {
   children.push_back(Start([&] { Disturb(devices, shared, options.seed); }));
   const bool enough = Wait(options, shared);
   shared.over = true;
+  int failed = 0;
   for (const pid_t child : children) {
     int status = 0;
     if (waitpid(child, &status, 0) != child || status != 0) {
       std::fprintf(stderr, "storm: a process ended with %d\n", status);
+      failed = 1;
     }
   }
   const bool recorded = !options.recording.empty();
@@ -171,11 +173,11 @@ int Run(const Options& options) {
       recorded ? Devices::ReadProgress() : Devices::Progress{};
   if (recorded) Devices::Save(options.recording);
   if (!options.fault.empty() && !WriteFile(kFaults, "none")) Die("no fault");
-  if (!recorded) return 0;
+  if (!recorded) return failed;
   std::printf("storm: %u words, %u delayed wake-ups, %u records on a CPU%s\n",
               progress.words, progress.delayed, progress.records,
               enough ? "" : ", which is not what was asked for");
-  return 0;
+  return failed;
 }
 
 }  // namespace

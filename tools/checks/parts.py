@@ -60,12 +60,14 @@ def ctest(preset, *arguments, before=(), **environment):
     return Command(words, tuple(environment.items()), report)
 
 
-def other_kernel(name, what, minutes, *guest, tests=("kunit", "selftests")):
-    """A kernel of another configuration, with the series' own tests in it; `guest`
-    are arguments of tests/vm/run."""
+def other_kernel(name, what, minutes, *guest, tests=("kunit", "selftests"),
+                 config=None):
+    """A kernel of another configuration, or another machine, with the series' own
+    tests in it; `guest` are arguments of tests/vm/run."""
+    config = config or name
     return Part(f"kernel-{name}", what, (FULL, KERNEL), minutes, SERIES, (
-        run("linux-patches/build.sh", "--jobs", "{jobs}", "--config", name),
-        *(run(f"tests/vm/{test}_test", "--config", name, *guest)
+        run("linux-patches/build.sh", "--jobs", "{jobs}", "--config", config),
+        *(run(f"tests/vm/{test}_test", "--config", config, *guest)
           for test in tests)))
 
 
@@ -184,6 +186,12 @@ PARTS = (
     other_kernel("kvm", "KVM as a module builds and the tests pass", 20.0,
                  tests=("kunit",)),
     other_kernel("arm64", "the series builds for arm64", 8.0, tests=()),
+    other_kernel("three", "the series' tests on three processors, so that interrupts "
+                 "are sent to several at once", 6.0, "--smp", "3", config="daily"),
+    Part("kernel-rounds", "ten million rounds of parking and waking",
+         (FULL, KERNEL), 15.0, SERIES,
+         (run("linux-patches/build.sh", "--jobs", "{jobs}"),
+          run("tests/vm/kunit_test", "--rounds", "10000000"))),
     Part("kernel-storm", "an hour in which threads, CPUs and groups come and go",
          (FULL, KERNEL), 75.0, SERIES,
          (run("linux-patches/build.sh", "--jobs", "{jobs}"),

@@ -91,8 +91,11 @@ std::uint32_t Dispatcher::WaiterOnCpu() {
 std::uint32_t Dispatcher::Sleeper() {
   for (std::size_t at = waiting_.size(); at > 0; --at) {
     const std::uint32_t endpoint = waiting_[at - 1];
-    if (!endpoints_[endpoint].slow &&
-        cpus_->MayRun(endpoint, channels_.IsParked(Serve(endpoint)))) {
+    const bool parked = channels_.IsParked(Serve(endpoint));
+    // What was taken back from it left its slot FREE: it has come since, though
+    // it was on no CPU that anybody tells of.
+    if (parked) endpoints_[endpoint].slow = false;
+    if (!endpoints_[endpoint].slow && cpus_->MayRun(endpoint, parked)) {
       return endpoint;
     }
   }

@@ -189,6 +189,24 @@ TEST_F(DispatcherCpusTest, AThreadThatDoesNotComeIsSlowUntilItIsSeen) {
   EXPECT_EQ(command_.endpoint, lh_handle(kFirst + 1, kGeneration));
 }
 
+TEST_F(DispatcherCpusTest, NorIsItSlowWhenItHasParkedAgain) {
+  Begin(0);
+  Sleep(0);
+  kernel_.Idle(0);
+  Look();
+  Accept(1);
+  ASSERT_TRUE(Asked(0));
+  Answer(0, LH_ANSWER_DONE);
+  ExpireAt(now_ + kMillisecond);
+  EXPECT_EQ(counters_.wakes_late.value(), 1u);
+  Look();
+  EXPECT_FALSE(Asked(0));
+  // It came, found nothing, and no CPU told of it.
+  Sleep(0);
+  Look();
+  EXPECT_TRUE(Asked(0));
+}
+
 TEST_F(DispatcherCpusTest, OneWhoseRunIsRefusedIsNotSlow) {
   Begin(0);
   Sleep(0);

@@ -41,6 +41,7 @@ Processors::Processors(KernelRegion& region, std::uint32_t processes,
   }
   told_.reserve(processes);
   wanted_.reserve(endpoints_.size());
+  refused_.reserve(endpoints_.size());
   holders_.resize(cpus_.size());
 }
 
@@ -81,9 +82,10 @@ bool Processors::HasNews() const {
 }
 
 bool Processors::HasAnswers() const {
-  return std::any_of(cpus_.begin(), cpus_.end(), [](const Cpu& cpu) {
-    return !cpu.commands.empty() && cpu.channel.HasAnswer();
-  });
+  return !refused_.empty() ||
+         std::any_of(cpus_.begin(), cpus_.end(), [](const Cpu& cpu) {
+           return !cpu.commands.empty() && cpu.channel.HasAnswer();
+         });
 }
 
 bool Processors::Look(Nanos now) {
@@ -100,6 +102,7 @@ bool Processors::Look(Nanos now) {
   for (std::uint32_t cpu = 0; outstanding_ > 0 && cpu < cpus_.size(); ++cpu) {
     news = TakeAnswers(cpu, now) || news;
   }
+  TellRefusedCalls(now);
   ++looks_;
   FindDead(now);
   return news;
@@ -229,10 +232,12 @@ bool Processors::MayAsk(std::uint32_t endpoint, std::uint32_t number,
 std::uint32_t Processors::FreeCpu(std::uint32_t endpoint, Nanos now) const {
   std::uint32_t best = kNone;
   std::uint32_t best_cost = ~0u;
+  bool any = false;
   for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
     const Cpu& cpu = cpus_[number];
-    if (now < cpu.promised) continue;
     const CpuWord& word = cpu.line.word();
+    any = any || word.mode != LH_CPU_OFFLINE;
+    if (now < cpu.promised) continue;
     // One that waits there needs no interrupt; one that a thread waits on has
     // to change hands.
     std::uint32_t cost;
@@ -253,7 +258,8 @@ std::uint32_t Processors::FreeCpu(std::uint32_t endpoint, Nanos now) const {
     best = number;
     best_cost = cost;
   }
-  return best;
+  if (any || now < endpoints_[endpoint].refused_until) return best;
+  return kByCall;
 }
 
 std::uint32_t Processors::CpuToTake(std::uint32_t endpoint, Nanos now) {
@@ -290,6 +296,7 @@ std::uint32_t Processors::AnyCpu(std::uint32_t endpoint, Nanos now) const {
 
 void Processors::Ask(std::uint8_t kind, std::uint32_t endpoint,
                      std::uint32_t number, Nanos now) {
+  if (number == kByCall) return AskByCall(endpoint);
   Cpu& cpu = cpus_[number];
   Endpoint& entry = endpoints_[endpoint];
   Counters& counters = *owners_[entry.owner].counters;
@@ -313,6 +320,29 @@ void Processors::Ask(std::uint8_t kind, std::uint32_t endpoint,
   if (cpu.line.ReadWord().mode == LH_CPU_IDLE_WAIT) return;
   counters.interrupts.Add();
   interrupter_.Interrupt(number);
+}
+
+// It is answered at once; the dispatcher that asks is told at the next look.
+void Processors::AskByCall(std::uint32_t endpoint) {
+  Endpoint& entry = endpoints_[endpoint];
+  owners_[entry.owner].counters->runs.Add();
+  if (interrupter_.RunByCall(endpoint, entry.generation)) {
+    entry.waking = false;
+  } else if (refused_.size() < refused_.capacity()) {
+    refused_.push_back(endpoint);
+  }
+}
+
+void Processors::TellRefusedCalls(Nanos now) {
+  for (const std::uint32_t endpoint : refused_) {
+    Endpoint& entry = endpoints_[endpoint];
+    entry.waking = false;
+    if (entry.owner == kNone) continue;
+    entry.refused_until = now + kPromise;
+    owners_[entry.owner].counters->runs_refused.Add();
+    ListenerOf(endpoint).OnRefused(endpoint, now);
+  }
+  refused_.clear();
 }
 
 void Processors::Wake(std::uint32_t endpoint) {

@@ -14,6 +14,10 @@
 // endpoints' words it reads a few, in turn, to find threads that died (a
 // process that wants to wake a thread reads its word itself).
 //
+// A kernel that has taken everything back says that all CPUs are offline.
+// Threads go on without being bound then, and are woken by a call, wherever
+// they like.
+//
 // What the kernel writes is read once and bounded: an endpoint that is in no
 // table, or a word of another generation, means nothing.
 //
@@ -35,16 +39,28 @@
 
 namespace lauberhorn::nic {
 
-// Interrupts CPUs that do not look at their kernel channels.
+// What is asked of the kernel beside its channels.
 class Interrupter {
  public:
   virtual ~Interrupter() = default;
+
+  // Interrupts a CPU that does not look at its kernel channel.
   virtual void Interrupt(std::uint32_t cpu) = 0;
+
+  // RUN for an endpoint on any CPU, while the kernel executes no commands.
+  // Whether it may have woken its thread, or has remembered it.
+  virtual bool RunByCall(std::uint32_t endpoint, std::uint32_t generation) {
+    static_cast<void>(endpoint);
+    static_cast<void>(generation);
+    return false;
+  }
 };
 
 class Processors {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  // The CPU of whoever is woken by a call.
+  static constexpr std::uint32_t kByCall = kNone - 1;
 
   // A process, which is told of its endpoints: each by its number in the table
   // of the device. Called by Look() only, and must not call that.
@@ -123,7 +139,8 @@ class Processors {
   // only that is missing, it may at the next turn.
   bool MayRun(std::uint32_t endpoint, bool parked);
 
-  // The best CPU that is free for the endpoint's process; kNone if none is.
+  // The best CPU that is free for the endpoint's process; kNone if none is;
+  // kByCall if there are none at all.
   std::uint32_t FreeCpu(std::uint32_t endpoint, Nanos now) const;
   // That of the process which is furthest ahead, or else one that others have:
   // where PREEMPT is worth a try.
@@ -202,6 +219,7 @@ class Processors {
   // another command.
   bool MayAsk(std::uint32_t endpoint, std::uint32_t cpu, Nanos now) const;
   std::uint32_t AnyCpu(std::uint32_t endpoint, Nanos now) const;
+  void AskByCall(std::uint32_t endpoint);
   bool SameOwner(std::uint32_t one, std::uint32_t other) const {
     return endpoints_[one].owner == endpoints_[other].owner;
   }
@@ -216,6 +234,7 @@ class Processors {
   bool TakeAnswers(std::uint32_t cpu, Nanos now);
   void OnAnswer(std::uint32_t endpoint, std::uint32_t cpu, std::uint64_t code,
                 Nanos now);
+  void TellRefusedCalls(Nanos now);
   void FindDead(Nanos now);
 
   KernelRegion& region_;
@@ -228,6 +247,7 @@ class Processors {
   std::vector<Owner> owners_;
   std::vector<std::uint32_t> told_;
   std::vector<std::uint32_t> wanted_;   // endpoints to be woken
+  std::vector<std::uint32_t> refused_;  // endpoints, by calls
   std::vector<std::uint32_t> holders_;  // scratch: processes, by CPU
   std::uint64_t looks_ = 1;
   std::uint64_t command_ = 0;      // the last number

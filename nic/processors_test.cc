@@ -83,11 +83,18 @@ class ProcessorsTest : public ::testing::Test, private Interrupter {
   Listener one_;
   Listener two_;
   std::vector<std::uint32_t> interrupted_;
+  std::vector<std::uint32_t> called_;
+  bool call_wakes_ = true;
   Processors processors_{memory_.region(), 2, kEpoch, *this};
   Nanos now_ = kSecond;
 
  private:
   void Interrupt(std::uint32_t cpu) override { interrupted_.push_back(cpu); }
+  bool RunByCall(std::uint32_t endpoint, std::uint32_t generation) override {
+    EXPECT_EQ(generation, 1u);
+    called_.push_back(endpoint);
+    return call_wakes_;
+  }
 };
 
 TEST_F(ProcessorsTest, WhoComesAndLeavesIsTold) {
@@ -440,6 +447,44 @@ TEST_F(ProcessorsTest, AWakeOfADeadThreadIsNotTriedAgain) {
   processors_.Detach(1);
   processors_.Flush(now_);
   EXPECT_EQ(processors_.Next(now_), kNever);
+}
+
+// Dispatch was turned off: no thread is bound, and nobody executes commands.
+TEST_F(ProcessorsTest, WhereAllCpusAreOfflineThreadsAreWokenByCalls) {
+  kernel_.Publish(0, {.mode = LH_CPU_OFFLINE});
+  kernel_.Publish(1, {.mode = LH_CPU_OFFLINE});
+  Look();
+  ASSERT_NE(processors_.FreeCpu(1, now_), Processors::kByCall);
+  kernel_.Publish(2, {.mode = LH_CPU_OFFLINE});
+  Look();
+  one_.Heard();
+  ASSERT_TRUE(processors_.MayRun(1, /*parked=*/true));
+  ASSERT_EQ(processors_.FreeCpu(1, now_), Processors::kByCall);
+  processors_.Ask(LH_KIND_RUN, 1, Processors::kByCall, now_);
+  EXPECT_THAT(called_, ElementsAre(1u));
+  EXPECT_FALSE(processors_.IsRunUnderWay(1)) << "it is answered at once";
+  EXPECT_FALSE(processors_.HasAnswers());
+  processors_.Wake(2);
+  processors_.Flush(now_);
+  EXPECT_THAT(called_, ElementsAre(1u, 2u));
+  EXPECT_EQ(processors_.Next(now_), kNever);
+  // One that woke nobody is told at the next look, and not asked for soon.
+  call_wakes_ = false;
+  processors_.Ask(LH_KIND_RUN, 1, Processors::kByCall, now_);
+  EXPECT_TRUE(processors_.HasAnswers());
+  EXPECT_THAT(one_.Heard(), IsEmpty());
+  Look();
+  EXPECT_THAT(one_.Heard(), ElementsAre("refused 1"));
+  EXPECT_FALSE(processors_.HasAnswers());
+  EXPECT_EQ(processors_.FreeCpu(1, now_), kNone);
+  EXPECT_EQ(processors_.FreeCpu(1, now_ + kMillisecond), Processors::kByCall);
+  EXPECT_EQ(counters_.runs.value(), 3u);
+  EXPECT_EQ(counters_.runs_refused.value(), 1u);
+  // A process that ends is not told.
+  processors_.Ask(LH_KIND_RUN, 1, Processors::kByCall, now_);
+  processors_.Detach(0);
+  Look();
+  EXPECT_THAT(one_.Heard(), IsEmpty());
 }
 
 TEST_F(ProcessorsTest, AKernelChannelTakesNoMoreThanItHasSlots) {

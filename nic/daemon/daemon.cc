@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "abi/host/cpu.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 
@@ -274,6 +275,14 @@ void Daemon::Interrupt(std::uint32_t cpu) {
   // A CPU that cannot be interrupted any more answers nothing, and that is
   // seen.
   static_cast<void>(node_.Interrupt(cpu));
+}
+
+bool Daemon::RunByCall(std::uint32_t endpoint, std::uint32_t generation) {
+  lh_nic_wake wake = {};
+  wake.endpoint = endpoint;
+  wake.generation = generation;
+  return node_.Wake(&wake) == 0 &&
+         (wake.answer == LH_ANSWER_DONE || wake.answer == LH_ANSWER_EARLY);
 }
 
 }  // namespace lauberhorn::nic::daemon

@@ -101,6 +101,7 @@ class Daemon final : private Interrupter {
   void Forget(std::uint32_t place);
   void SayWhereItRuns();
   void Interrupt(std::uint32_t cpu) override;
+  bool RunByCall(std::uint32_t endpoint, std::uint32_t generation) override;
 
   const DaemonOptions options_;
   Node& node_;

@@ -256,6 +256,23 @@ TEST_F(DaemonTest, AThreadIsWokenByItsCpu) {
   EXPECT_THAT(node_->wakes(), ::testing::IsEmpty());
 }
 
+// Dispatch was turned off, or is not on yet.
+TEST_F(DaemonTest, WhereAllCpusAreOfflineAThreadIsWokenByACall) {
+  Start({}, {.features = kPublishes});
+  const auto server = Attach();
+  const auto client = Attach();
+  const std::uint16_t port = server->Serve();
+  HostChannel channel = server->Channel(0, Which::kServe);
+  ASSERT_TRUE(channel.Park());
+  client->Call(port, 0, "request");
+  const std::uint32_t endpoint = server->place() * kSmall.endpoints;
+  EXPECT_TRUE(Eventually([&] {
+    return channel.HasMessage() && !node_->wakes().empty() &&
+           node_->wakes().back().endpoint == endpoint;
+  }));
+  EXPECT_THAT(node_->interrupts(), ::testing::IsEmpty());
+}
+
 TEST_F(DaemonTest, OneThatEndsTellsWhoeverHasCallsWithIt) {
   Start();
   const auto server = Attach();

@@ -46,6 +46,7 @@ std::vector<std::string> FoldersOf(uid_t uid) {
   const char* const own = secure_getenv("XDG_RUNTIME_DIR");
   if (uid == geteuid() && own != nullptr) add(own);
   add(absl::StrCat("/run/user/", uid));
+  if (uid == 0) add(nic::kDaemonRuntimeFolder);
   return folders;
 }
 

@@ -5,7 +5,8 @@
 //
 // Where the sockets are that processes answer questions about themselves on:
 // one folder for each user, only for that user, with one socket for each engine
-// of a process, PID.sock, then PID-2.sock and so on.
+// of a process, PID.sock, then PID-2.sock and so on. Those of processes that
+// lauberhornd serves are root's.
 #ifndef LAUBERHORN_NIC_REPORT_PATH_H_
 #define LAUBERHORN_NIC_REPORT_PATH_H_
 
@@ -27,6 +28,9 @@ inline constexpr int kMaxReportSockets = 16;
 // `runtime_folder` is $XDG_RUNTIME_DIR, or empty.
 std::vector<std::string> ReportFolders(uid_t uid,
                                        absl::string_view runtime_folder);
+
+// Where lauberhornd takes a folder, if its manager names no other.
+inline constexpr char kDaemonRuntimeFolder[] = "/run";
 
 // The name of the socket of the process's engine `number`, from 1, in its
 // folder.

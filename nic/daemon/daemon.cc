@@ -205,14 +205,15 @@ int Daemon::Accept(const lh_nic_event& event) {
     return EINVAL;
   }
   Forget(event.process);
-  AttachedProcess::Options options = {.event = event,
-                                      .who = IdentityOf(event),
-                                      .terms = {},
-                                      .epoch = attached_.epoch,
-                                      .wire_tag = kProcess + event.process,
-                                      .processors = processors_.get(),
-                                      .report_folders = options_.report_folders,
-                                      .report_tag = kReport + event.process};
+  AttachedProcess::Options options = {
+      .event = event,
+      .who = IdentityOf(event, options_.rules.NamesExecutables()),
+      .terms = {},
+      .epoch = attached_.epoch,
+      .wire_tag = kProcess + event.process,
+      .processors = processors_.get(),
+      .report_folders = options_.report_folders,
+      .report_tag = kReport + event.process};
   options.terms = options_.rules.For(options.who);
   if (options_.network != 0 && event.network != options_.network) {
     spdlog::warn("process {} of user {} is refused: it is in another network",

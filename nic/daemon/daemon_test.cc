@@ -6,6 +6,10 @@
 
 #include "nic/daemon/daemon.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -16,6 +20,7 @@
 #include "gtest/gtest.h"
 #include "nic/daemon/testing/fake_node.h"
 #include "nic/daemon/testing/fake_process.h"
+#include "nic/report_path.h"
 #include "nic/testing/commands.h"
 #include "nic/testing/kernel_side.h"
 
@@ -271,6 +276,43 @@ TEST_F(DaemonTest, WhereAllCpusAreOfflineAThreadIsWokenByACall) {
            node_->wakes().back().endpoint == endpoint;
   }));
   EXPECT_THAT(node_->interrupts(), ::testing::IsEmpty());
+}
+
+TEST_F(DaemonTest, EachProcessHasItsReport) {
+  const std::string folder =
+      ::testing::TempDir() + "daemon_test." + std::to_string(getpid());
+  DaemonOptions options;
+  options.report_folders = {folder};
+  Start(options);
+  {
+    // This test plays the process.
+    const auto process = Attach({.pid = getpid()});
+    process->Serve();
+    const std::string path = folder + "/" + ReportName(getpid(), 1);
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof(address.sun_path));
+    path.copy(address.sun_path, path.size());
+    const int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(
+        connect(peer, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
+    ASSERT_EQ(send(peer, "stat\n", 5, MSG_NOSIGNAL), 5);
+    std::string report(65'536, 0);
+    ssize_t size = 0;
+    ASSERT_TRUE(Eventually([&] {
+      size = recv(peer, report.data(), report.size(), MSG_DONTWAIT);
+      return size > 0;
+    }));
+    close(peer);
+    EXPECT_THAT(report, HasSubstr("\"pid\":" + std::to_string(getpid())));
+    EXPECT_THAT(report, HasSubstr("\"program\":\"nic_daemon_daem\""));
+    EXPECT_THAT(report, HasSubstr("\"/a/B\""));
+    node_->Leave(process->place());
+    EXPECT_TRUE(Eventually([&] { return node_->IsEnded(process->place()); }));
+    EXPECT_NE(access(path.c_str(), F_OK), 0);
+  }
+  rmdir(folder.c_str());
 }
 
 TEST_F(DaemonTest, OneThatEndsTellsWhoeverHasCallsWithIt) {

@@ -81,7 +81,7 @@ int Serve(Settings settings) {
   AllowManyFiles();
   settings.daemon.network = OwnNetwork();
   settings.daemon.report_folders =
-      ReportFolders(geteuid(), Environment("XDG_RUNTIME_DIR"));
+      ReportFolders(geteuid(), kDaemonRuntimeFolder);
   const absl::StatusOr<std::unique_ptr<KernelNode>> node =
       KernelNode::Open(settings.device);
   if (!node.ok()) return Failed(node.status());

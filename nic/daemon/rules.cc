@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "absl/strings/ascii.h"
@@ -66,7 +67,7 @@ bool IsFileAt(const std::string& path, const std::string& link) {
 
 }  // namespace
 
-Identity IdentityOf(const lh_nic_event& event) {
+Identity IdentityOf(const lh_nic_event& event, bool executable) {
   Identity who;
   who.pid = static_cast<pid_t>(event.pid);
   who.uid = event.uid;
@@ -75,13 +76,14 @@ Identity IdentityOf(const lh_nic_event& event) {
   const std::string folder = absl::StrCat("/proc/", who.pid);
   std::ifstream name(folder + "/comm");
   std::getline(name, who.program);
+  if (!executable) return who;
   char path[PATH_MAX];
   const std::string link = folder + "/exe";
   const ssize_t size = readlink(link.c_str(), path, sizeof(path));
   if (size <= 0 || size == static_cast<ssize_t>(sizeof(path))) return who;
   // In namespaces of its own a process may have anything at this path.
-  std::string executable(path, static_cast<std::size_t>(size));
-  if (IsFileAt(executable, link)) who.executable = std::move(executable);
+  std::string file(path, static_cast<std::size_t>(size));
+  if (IsFileAt(file, link)) who.executable = std::move(file);
   return who;
 }
 
@@ -122,6 +124,11 @@ absl::Status Rules::AddWord(absl::string_view word, Rule* rule) {
   }
   return Wrong(
       word, "a rule's words are user=, group=, exe=, weight=, calls=, refuse");
+}
+
+bool Rules::NamesExecutables() const {
+  return std::any_of(rules_.begin(), rules_.end(),
+                     [](const Rule& rule) { return !rule.executable.empty(); });
 }
 
 Terms Rules::For(const Identity& who) const {

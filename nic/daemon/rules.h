@@ -41,8 +41,9 @@ struct Identity {
 };
 
 // Of a process that waits for its answer, so that it is the one of this number.
-// Its executable is known only if this NIC sees the same file at its path.
-Identity IdentityOf(const lh_nic_event& event);
+// What it runs is asked for only if `executable`, as its file system may keep
+// whoever asks; it is known only if this NIC sees the same file at its path.
+Identity IdentityOf(const lh_nic_event& event, bool executable);
 
 struct Terms {
   bool refused = false;
@@ -61,6 +62,8 @@ class Rules {
   Terms For(const Identity& who) const;
 
   std::size_t size() const { return rules_.size(); }
+  // Whether any is about what a process runs.
+  bool NamesExecutables() const;
 
  private:
   struct Rule {

@@ -44,6 +44,8 @@ TEST(RulesTest, TheFirstThatFitsDecides) {
       Made({"user=7 exe=/bin/a weight=5 calls=9", "user=7\tweight=4",
             "exe=/bin/a refuse", "group=12 weight=3", "weight=2"});
   EXPECT_EQ(rules.size(), 5u);
+  EXPECT_TRUE(rules.NamesExecutables());
+  EXPECT_FALSE(Made({"user=7 weight=4"}).NamesExecutables());
   EXPECT_EQ(rules.For(User(7, "/bin/a")).weight, 5u);
   EXPECT_EQ(rules.For(User(7, "/bin/a")).calls, 9u);
   EXPECT_EQ(rules.For(User(7, "/bin/b")).weight, 4u);
@@ -80,15 +82,17 @@ TEST(RulesTest, KnowsWhatAProcessRuns) {
   event.pid = static_cast<__u32>(getpid());
   event.uid = 5;
   event.gid = 6;
-  const Identity who = IdentityOf(event);
+  const Identity who = IdentityOf(event, true);
   EXPECT_EQ(who.pid, getpid());
   EXPECT_EQ(who.uid, 5u);
   EXPECT_EQ(who.gid, 6u);
   EXPECT_THAT(who.executable, EndsWith("/nic_daemon_rules_test"));
   EXPECT_FALSE(who.program.empty());
+  EXPECT_EQ(IdentityOf(event, false).executable, "") << "nobody asked";
+  EXPECT_EQ(IdentityOf(event, false).program, who.program);
   // One that this NIC cannot see.
   event.pid = 0;
-  EXPECT_EQ(IdentityOf(event).executable, "");
+  EXPECT_EQ(IdentityOf(event, true).executable, "");
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ Daemon::~Daemon() {
 }
 
 absl::Status Daemon::Run(int stop) {
-  const absl::Status status = poll_.Add(stop, kStop);
+  absl::Status status = poll_.Add(stop, kStop);
   if (!status.ok()) return status;
   while (!gone_ && !stop_) {
     const Nanos now = clock_.NextTurn();
@@ -263,7 +263,7 @@ void Daemon::Forget(std::uint32_t place) {
 }
 
 void Daemon::SayWhereItRuns() {
-  const auto cpu = static_cast<std::uint64_t>(sched_getcpu() + 1);
+  const auto cpu = static_cast<std::uint64_t>(sched_getcpu()) + 1;
   if (cpu == cpu_) return;
   cpu_ = cpu;
   lh_store_release(&kernel_->info()->nic_cpu, cpu);

@@ -109,13 +109,13 @@ int Serve(Settings settings) {
 }  // namespace lauberhorn::nic::daemon
 
 int main(int argc, char* argv[]) {
-  using namespace lauberhorn::nic::
-      daemon;  // NOLINT(google-build-using-namespace)
-  Settings settings;
+  namespace daemon = lauberhorn::nic::daemon;
+  daemon::Settings settings;
   if (const std::optional<int> status =
-          ReadSettings(argc, argv, &settings, std::cout, std::cerr)) {
+          daemon::ReadSettings(argc, argv, &settings, std::cout, std::cerr)) {
     return *status;
   }
-  SetUpLog(settings.log_level, !Environment("JOURNAL_STREAM").empty());
-  return Serve(settings);
+  daemon::SetUpLog(settings.log_level,
+                   !daemon::Environment("JOURNAL_STREAM").empty());
+  return daemon::Serve(settings);
 }

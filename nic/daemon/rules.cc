@@ -91,7 +91,7 @@ absl::Status Rules::Add(absl::string_view rule) {
   Rule added;
   for (const absl::string_view word :
        absl::StrSplit(rule, absl::ByAnyChar(" \t"), absl::SkipEmpty())) {
-    const absl::Status status = AddWord(word, &added);
+    absl::Status status = AddWord(word, &added);
     if (!status.ok()) return status;
   }
   rules_.push_back(added);

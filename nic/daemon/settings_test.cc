@@ -33,7 +33,7 @@ class SettingsTest : public ::testing::Test {
 
   // A file with this text; its name.
   std::string File(const std::string& text) {
-    const std::string name = ::testing::TempDir() + "lauberhornd_test.conf";
+    std::string name = ::testing::TempDir() + "lauberhornd_test.conf";
     std::ofstream(name) << text;
     return name;
   }

@@ -31,7 +31,7 @@ demo: ## build, install to build/prefix and run the examples, beside gRPC's
 	@echo
 	@cd $(ROOT) && examples/kv/demo build/prefix
 
-check: ## what every change must pass, about 20 minutes at first
+check: ## what every change must pass, half an hour, with the kernel built
 	@cd $(ROOT) && tools/deps check
 	@cd $(ROOT) && tools/check --jobs $(JOBS)
 

@@ -122,7 +122,7 @@ PARTS = (
                 before=fixed_addresses()))),
     Part("kernel", "Linux with the series, in QEMU: how it is built, that its "
          "checks see what they must, its tests",
-         ALWAYS + (KERNEL,), 7.0, SERIES,
+         ALWAYS + (KERNEL,), 15.0, SERIES,
          (run("tests/vm/check", "--jobs", "{jobs}"),)),
     Part("tidy", "clang-tidy",
          (FULL, CHANGED), 5.0, CODE + (".clang-tidy",),

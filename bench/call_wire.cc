@@ -48,7 +48,7 @@ void CallWire::PrepareOpen(std::uint8_t type, const lh_open& open) {
   std::uint8_t payload[sizeof(open)];
   std::memcpy(payload, &open, sizeof(open));
   packets_[0].size = nic::SealPacket(header, {.payload = payload},
-                                     packets_[0].bytes, checksum());
+                                     packets_[0].bytes, kChecksum);
   released_ = 1;
   received_ = replied_ = 0;
 }
@@ -74,7 +74,7 @@ void CallWire::Prepare(std::uint64_t method,
     header.method = method;
     header.message_length = static_cast<__u32>(request.size());
     packet.size =
-        nic::SealPacket(header, {.payload = request}, packet.bytes, checksum());
+        nic::SealPacket(header, {.payload = request}, packet.bytes, kChecksum);
   }
   window_ = window;
   released_ = received_ = replied_ = 0;
@@ -86,14 +86,14 @@ absl::Span<const nic::Datagram> CallWire::Receive() {
   for (; count < kBatch && received_ < end; ++count) {
     const Packet& packet = packets_[received_];
     in_slot_[packet.slot] = received_++;
-    batch_[count] = {{packet.bytes, packet.size}, ClientAddress()};
+    batch_[count] = {{packet.bytes, packet.size}, ClientAddress(), kChecksum};
   }
   return {batch_, count};
 }
 
 void CallWire::Send(const nic::Address&, absl::Span<const std::uint8_t> bytes) {
   if (is_open()) return OnReply(bytes);
-  const std::optional<nic::Packet> packet = nic::ParsePacket(bytes, checksum());
+  const std::optional<nic::Packet> packet = nic::ParsePacket(bytes, kChecksum);
   if (!packet.has_value()) Fatal("malformed packet");
   const absl::optional<lh_open> open = nic::ParseOpen(*packet);
   if (!open.has_value()) Fatal("no answer to HELLO or OPEN");

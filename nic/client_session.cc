@@ -172,6 +172,15 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   SendOpening(index, now);
 }
 
+void ClientTransport::OnGone(const Address& address, Nanos now) {
+  for (std::uint32_t index = 0; index < peers_.size(); ++index) {
+    const Peer& peer = peers_[index];
+    if (peer.state == kReady && peer.address == address) {
+      OnSessionLost(index, now, "has ended");
+    }
+  }
+}
+
 void ClientTransport::OnUnreachable(const Address& address) {
   counters_.unreachable_heard.Add();
   for (std::uint32_t index = 0; index < peers_.size(); ++index) {

@@ -134,7 +134,7 @@ void ClientTransport::Send(const Peer& peer, OutgoingPacket& packet,
   counters_.packets_sent.Add();
   counters_.trace.Add(Station::packet_sent, 0, packet.header.method,
                       TraceRecord::kNoEndpoint, packet.header.type);
-  wire_->Send(peer.address, packet.Seal(body, wire_->checksum()));
+  wire_->Send(peer.address, packet.Seal(body, wire_->checksum(peer.address)));
 }
 
 // Sends as many pending calls as there are free slots, if there is a session.

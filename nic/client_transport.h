@@ -116,6 +116,10 @@ class ClientTransport {
   // only while a session is opened: anybody can say so.
   void OnUnreachable(const Address& address);
 
+  // The process that listened at this address has ended, surely: its session is
+  // lost.
+  void OnGone(const Address& address, Nanos now);
+
   // What is due by `now`: sends again, gives up. Next() says when to come back.
   void Expire(Nanos now);
   Nanos Next() const { return timers_.Next(); }

@@ -22,6 +22,7 @@ namespace lauberhorn::nic {
 // X(name, what it counts)
 #define LAUBERHORN_NIC_COUNTERS(X)                                             \
   X(packets_received, "packets that came on any wire")                         \
+  X(packets_linked, "of these, through memory, from this host")                \
   X(packets_sent, "packets sent")                                              \
   X(packets_malformed, "dropped: header, length or checksum wrong")            \
   X(packets_unexpected, "dropped: a type that this end never gets")            \

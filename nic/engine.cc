@@ -87,12 +87,37 @@ Nanos Engine::Poll(Nanos now) {
   return next_;
 }
 
+template <typename Visit>
+bool Engine::ForEachWire(Visit visit) {
+  for (std::uint32_t index = 0; index < servers_.listener_count(); ++index) {
+    Wire* const wire = servers_.wire(index);
+    if (wire != nullptr && !visit(*wire)) return false;
+  }
+  Wire* const wire = client_transport_.wire();
+  return wire == nullptr || visit(*wire);
+}
+
 bool Engine::TryToSleep() {
-  if (!channels_.TryToSleep()) return false;
-  // What follows is after the fence there, as abi/host/bell.h wants it.
-  if (!answers_.CanDeliver()) return true;
-  channels_.Awake();
+  const bool quiet = ForEachWire([](Wire& wire) { return wire.TryToSleep(); });
+  if (quiet && channels_.TryToSleep()) {
+    // What follows is after the fence there, as abi/host/bell.h wants it.
+    if (!answers_.CanDeliver()) return true;
+    channels_.Awake();
+  }
+  AwakenWires();
   return false;
+}
+
+void Engine::Awake() {
+  channels_.Awake();
+  AwakenWires();
+}
+
+void Engine::AwakenWires() {
+  ForEachWire([](Wire& wire) {
+    wire.Awake();
+    return true;
+  });
 }
 
 void Engine::Leave(Nanos now) {
@@ -116,8 +141,9 @@ bool Engine::PollWires() {
     for (const Datagram& datagram : wire.Receive()) {
       busy = true;
       counters_.packets_received.Add();
+      if (datagram.checksum == Checksum::kNone) counters_.packets_linked.Add();
       const std::optional<Packet> packet =
-          ParsePacket(datagram.bytes, wire.checksum());
+          ParsePacket(datagram.bytes, datagram.checksum);
       if (packet.has_value()) {
         counters_.trace.Add(Station::packet_came, 0, packet->header.method,
                             TraceRecord::kNoEndpoint, packet->header.type);
@@ -133,6 +159,10 @@ bool Engine::PollWires() {
     receive(*wire, [&](const Packet& packet, const Address& from) {
       server_transport_.OnPacket(packet, from, *wire, index, now_);
     });
+    for (const Address& address : wire->Gone()) {
+      server_transport_.OnGone(address, index);
+      busy = true;
+    }
   }
   if (Wire* const wire = client_transport_.wire()) {
     receive(*wire, [&](const Packet& packet, const Address& from) {
@@ -142,15 +172,19 @@ bool Engine::PollWires() {
       client_transport_.OnUnreachable(address);
       busy = true;
     }
+    for (const Address& address : wire->Gone()) {
+      client_transport_.OnGone(address, now_);
+      busy = true;
+    }
   }
   return busy;
 }
 
 void Engine::FlushWires() {
-  for (std::uint32_t index = 0; index < servers_.listener_count(); ++index) {
-    if (Wire* const wire = servers_.wire(index)) wire->Flush();
-  }
-  if (Wire* const wire = client_transport_.wire()) wire->Flush();
+  ForEachWire([](Wire& wire) {
+    wire.Flush();
+    return true;
+  });
 }
 
 bool Engine::PollChannels() {

@@ -75,7 +75,7 @@ class Engine final : private ServerTransport::Handler,
   // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
   // must follow. False: there is work.
   bool TryToSleep();
-  void Awake() { channels_.Awake(); }
+  void Awake();
 
   // The process has ended, and puts nothing any more: what it had answered is
   // sent, the callers of what it serves are told that it is gone, and the
@@ -133,7 +133,11 @@ class Engine final : private ServerTransport::Handler,
   void OnServerCallEnded(std::uint32_t server) override;
 
   bool PollWires();
+  // Calls `visit` with each wire; false as soon as that returns false.
+  template <typename Visit>
+  bool ForEachWire(Visit visit);
   void FlushWires();
+  void AwakenWires();
   bool PollChannels();
   void OnMessage(std::uint32_t channel);
   void OnServeMessage(std::uint32_t channel);

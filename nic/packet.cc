@@ -120,4 +120,11 @@ std::size_t SealPacket(const lh_packet& header, const PacketBody& body,
   return bytes.size();
 }
 
+void AddChecksum(absl::Span<std::uint8_t> packet) {
+  lh_packet header;
+  std::memcpy(&header, packet.data(), sizeof(header));
+  header.checksum = ChecksumOf(header, packet.subspan(sizeof(header)));
+  std::memcpy(packet.data(), &header, sizeof(header));
+}
+
 }  // namespace lauberhorn::nic

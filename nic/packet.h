@@ -82,6 +82,9 @@ std::size_t SealPacket(const lh_packet& header, const PacketBody& body,
                        std::uint8_t* out,
                        Checksum checksum = Checksum::kCrc32c);
 
+// Writes the checksum of a packet that was made without one.
+void AddChecksum(absl::Span<std::uint8_t> packet);
+
 }  // namespace lauberhorn::nic
 
 #endif  // LAUBERHORN_NIC_PACKET_H_

@@ -92,6 +92,18 @@ void ServerTransport::OnPacket(const Packet& packet, const Address& from,
   }
 }
 
+void ServerTransport::OnGone(const Address& client, std::uint32_t listener) {
+  for (std::uint32_t index = 0; index < sessions_.size(); ++index) {
+    const Session& session = sessions_[index];
+    if (session.token == 0 || session.listener != listener ||
+        !(session.peer == client)) {
+      continue;
+    }
+    if (session.running > 0) counters_.clients_lost.Add();
+    Release(index, LH_CALL_PEER_DEAD);
+  }
+}
+
 void ServerTransport::OnCall(const Packet& packet, std::uint32_t index,
                              Nanos now) {
   const lh_packet& header = packet.header;
@@ -309,7 +321,7 @@ void ServerTransport::Send(OutgoingPacket& packet, const Body& body,
   counters_.trace.Add(Station::packet_sent, 0, packet.header.method,
                       TraceRecord::kNoEndpoint, packet.header.type);
   wire.Send(to, packet.Seal({.meta = body.meta, .payload = body.payload},
-                            wire.checksum()));
+                            wire.checksum(to)));
 }
 
 }  // namespace lauberhorn::nic

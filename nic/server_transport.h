@@ -119,6 +119,10 @@ class ServerTransport {
   void Expire(Nanos now);
   Nanos Next() const { return busy_.empty() ? kNever : look_; }
 
+  // The process of the client at this address has ended, surely: so do its
+  // sessions.
+  void OnGone(const Address& client, std::uint32_t listener);
+
   // Ends all sessions that came over this wire, which is about to go.
   void CloseListener(std::uint32_t listener);
 

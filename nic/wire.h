@@ -29,6 +29,7 @@ namespace lauberhorn::nic {
 struct Datagram {
   absl::Span<const std::uint8_t> bytes;
   Address from;
+  Checksum checksum = Checksum::kCrc32c;  // whether it has one
 };
 
 class Wire {
@@ -58,11 +59,23 @@ class Wire {
   // Costs nothing while nothing is wrong.
   virtual absl::Span<const Address> Unreachable() { return {}; }
 
+  // Whose process has ended, of those that are reached without a network, since
+  // the last call; at most a batch, good until the next one. That is certain:
+  // what such a process said last has been received.
+  virtual absl::Span<const Address> Gone() { return {}; }
+
+  // Who wants to sleep says so after Receive() had nothing: true if it may, and
+  // Awake() must follow; false if it must look once more.
+  virtual bool TryToSleep() { return true; }
+  virtual void Awake() {}
+
   // Where others reach it.
   virtual Address local() const = 0;
 
-  // Whether its packets need a checksum: the same at both ends.
-  virtual Checksum checksum() const { return Checksum::kCrc32c; }
+  // Whether packets to there need a checksum.
+  virtual Checksum checksum(const Address& /*to*/) const {
+    return Checksum::kCrc32c;
+  }
 };
 
 // Makes wires, at the request of a control command; may block for a moment.

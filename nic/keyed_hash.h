@@ -28,6 +28,7 @@ enum HashOf : std::uint64_t {
   kHashOfToken = 3,
   kHashOfClient = 4,
   kHashOfChallenge = 5,
+  kHashOfDoor = 6,
 };
 
 // The first 64 bits of HMAC-SHA-256 over the values. For opening sessions, not

@@ -40,6 +40,10 @@ absl::Status PollSet::Add(int descriptor, std::uint64_t tag) {
              : absl::OkStatus();
 }
 
+void PollSet::Remove(int descriptor) {
+  (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
 absl::Span<const std::uint64_t> PollSet::Wait(Nanos now, Nanos until) {
   until = std::max(until, now);
   timespec timeout;

@@ -36,10 +36,16 @@ class PollSet {
   // until it is closed. RESOURCE_EXHAUSTED if the system refuses.
   absl::Status Add(int descriptor, std::uint64_t tag);
 
+  // Before one is closed that a child process may have, too: it would wake on.
+  void Remove(int descriptor);
+
   // Sleeps until a descriptor is ready, or until then; now is `now`. Returns
   // the tags of those that are, some of them if they are many; good until the
   // next call. May return early.
   absl::Span<const std::uint64_t> Wait(Nanos now, Nanos until);
+
+  // Readable when one of them is: a set may be in another one.
+  int descriptor() const { return epoll_; }
 
  private:
   static constexpr std::size_t kBatch = 64;

@@ -61,8 +61,11 @@ foreach(
         engine_storm
         engine_many_calls
         engine_thread
+        host_wire
         kernel_region
         keyed_hash
+        local_link
+        local_links
         method_counters
         method_names
         origins

@@ -140,10 +140,12 @@ enum lh_packet_type {
 	LH_PACKET_CHALLENGE = 14, /* server: is this still you? header only */
 	LH_PACKET_RESPONSE = 15, /* client: the challenge, echoed */
 	LH_PACKET_CLOSE = 16, /* both: the session ends; from a server: why */
-	LH_PACKET_REFUSE = 17 /* server: no session is free; struct lh_open */
+	LH_PACKET_REFUSE = 17, /* server: no session is free; struct lh_open */
+	LH_PACKET_LOCAL = 18, /* client: is there a door? see local.h */
+	LH_PACKET_DOOR = 19 /* server: there is; see local.h */
 };
 
-#define LH_PACKET_TYPES 18
+#define LH_PACKET_TYPES 20
 
 #define LH_PACKET_FLAG_LAST 0x1 /* last message of its direction */
 #define LH_PACKET_FLAG_NAME 0x2 /* metadata begins with the method's name */

@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/local_link.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "nic/local_socket.h"
+
+// The edges that the peer takes are in no log of this process.
+#undef LH_ON_EDGE
+#include "abi/host/channel_user.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+static_assert(LH_LINK_LANE(2) <= LH_LINK_SIZE);
+static_assert(sizeof(lh_message) + LH_PACKET_MAX <= LH_LINK_STRIDE);
+static_assert(LH_LINK_STRIDE % LH_LINE_SIZE == 0);
+
+lh_lane LaneAt(std::uint8_t* base, std::size_t number) {
+  lh_lane lane = {};
+  lane.lines = base + LH_LINK_LANE(number);
+  lane.line_stride = LH_LINK_STRIDE;
+  lane.slots = LH_LINK_SLOTS;
+  return lane;
+}
+
+__u64* AsleepAt(std::uint8_t* base, std::size_t number) {
+  return &reinterpret_cast<lh_link_taker*>(base + LH_LINK_TAKER(number))
+              ->asleep;
+}
+
+// Behind the message, and beyond the line.
+std::uint8_t* PacketOf(lh_line* line) {
+  return reinterpret_cast<std::uint8_t*>(line) + sizeof(lh_message);
+}
+
+}  // namespace
+
+std::unique_ptr<LinkMemory> LinkMemory::Make(Descriptor* file) {
+  *file = Descriptor(
+      memfd_create("lauberhorn-link", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file->ok() || ftruncate(file->get(), LH_LINK_SIZE) != 0 ||
+      fcntl(file->get(), F_ADD_SEALS, kSeals) != 0) {
+    return nullptr;
+  }
+  return Map(*file);
+}
+
+std::unique_ptr<LinkMemory> LinkMemory::Adopt(const Descriptor& file) {
+  // Only memory has seals; sealed, its size stays what it is.
+  const int seals = fcntl(file.get(), F_GET_SEALS);
+  struct stat found;
+  if (seals < 0 || (seals & kSeals) != kSeals ||
+      fstat(file.get(), &found) != 0 || found.st_size != LH_LINK_SIZE) {
+    return nullptr;
+  }
+  return Map(file);
+}
+
+std::unique_ptr<LinkMemory> LinkMemory::Map(const Descriptor& file) {
+  void* const base = mmap(nullptr, LH_LINK_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_SHARED, file.get(), 0);
+  if (base == MAP_FAILED) return nullptr;
+  // A child that wrote here would be a second peer.
+  if (madvise(base, LH_LINK_SIZE, MADV_DONTFORK) != 0) {
+    munmap(base, LH_LINK_SIZE);
+    return nullptr;
+  }
+  return absl::WrapUnique(new LinkMemory(static_cast<std::uint8_t*>(base)));
+}
+
+LinkMemory::~LinkMemory() { munmap(base_, LH_LINK_SIZE); }
+
+struct LocalLink::Lanes {
+  lh_lane out;
+  __u64* peer_asleep;
+  lh_lane in;    // what was given back
+  lh_lane next;  // what was taken: ahead of `in`
+  __u64* asleep;
+  std::uint32_t taken = 0;  // between the two
+};
+
+LocalLink::LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket,
+                     End end, bool trusted)
+    : memory_(std::move(memory)),
+      socket_(std::move(socket)),
+      trusted_(trusted),
+      lanes_(absl::make_unique<Lanes>()) {
+  const std::size_t in =
+      end == End::kServer ? LH_LINK_TO_SERVER : LH_LINK_TO_CLIENT;
+  lanes_->out = LaneAt(memory_->base(), 1 - in);
+  lanes_->peer_asleep = AsleepAt(memory_->base(), 1 - in);
+  lanes_->in = lanes_->next = LaneAt(memory_->base(), in);
+  lanes_->asleep = AsleepAt(memory_->base(), in);
+}
+
+LocalLink::~LocalLink() = default;
+
+bool LocalLink::Put(absl::Span<const std::uint8_t> packet) {
+  lh_line* const line = lh_put_begin(&lanes_->out);
+  if (line == nullptr) return false;
+  if (!packet.empty()) {
+    std::memcpy(PacketOf(line), packet.data(), packet.size());
+  }
+  line->header.length = static_cast<std::uint32_t>(packet.size());
+  lh_put_end(&lanes_->out, line);
+  return true;
+}
+
+void LocalLink::Ring() {
+  lh_light_fence(/*asymmetric=*/0);
+  if (lh_load_acquire(lanes_->peer_asleep) == 0 ||
+      !lh_cas64(lanes_->peer_asleep, 1, 0)) {
+    return;
+  }
+  // If there is no room for it, there are bells that nobody has taken yet.
+  const std::uint8_t bell = 0;
+  (void)SendMessage(socket_.get(), absl::MakeConstSpan(&bell, 1));
+}
+
+absl::Span<const std::uint8_t> LocalLink::Take(std::uint8_t* room) {
+  // All slots are taken: the next would be the first of them.
+  if (broken_ || lanes_->taken == LH_LINK_SLOTS) return {};
+  lh_line* const line = lh_collect_begin(&lanes_->next);
+  if (line == nullptr) return {};
+  const std::size_t size = *const_cast<volatile __u32*>(&line->header.length);
+  if (size == 0 || size > LH_PACKET_MAX) {
+    broken_ = true;
+    return {};
+  }
+  const std::uint8_t* packet = PacketOf(line);
+  if (!trusted_) {
+    std::memcpy(room, packet, size);
+    packet = room;
+  }
+  lh_lane_advance(&lanes_->next);
+  ++lanes_->taken;
+  return {packet, size};
+}
+
+void LocalLink::Release() {
+  for (; lanes_->taken > 0; --lanes_->taken) {
+    lh_collect_end(&lanes_->in, lh_lane_next(&lanes_->in));
+  }
+}
+
+bool LocalLink::Sleep() {
+  lh_store_release(lanes_->asleep, __u64{1});
+  lh_light_fence(/*asymmetric=*/0);
+  if (lh_collect_begin(&lanes_->next) == nullptr) return true;
+  Awake();
+  return false;
+}
+
+void LocalLink::Awake() { lh_store_release(lanes_->asleep, __u64{0}); }
+
+bool LocalLink::TakeBells() { return nic::TakeBells(socket_.get()); }
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/local_link.h
+//
+// One end of a link between two NICs on one host (abi/wire/local.h): packets go
+// through shared memory, a bell through a Unix socket.
+//
+// Ordering: the lanes are those of abi/host/channel.h. Sleep() stores `asleep`,
+// then looks at the lane; Put() stores the packet's word, then Ring() looks at
+// `asleep`; a full fence is between each two, so one of the two sees the other.
+//
+// The peer is not trusted: what it writes ends the link or loses packets, no
+// more. If it is of another user, a packet is copied before anybody looks at
+// it.
+//
+// Not thread-safe: a link belongs to the thread of its wire.
+#ifndef LAUBERHORN_NIC_LOCAL_LINK_H_
+#define LAUBERHORN_NIC_LOCAL_LINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "abi/wire/local.h"
+#include "absl/types/span.h"
+#include "nic/descriptor.h"
+
+namespace lauberhorn::nic {
+
+// The memory of a link, mapped. A child process does not get it.
+class LinkMemory {
+ public:
+  // New memory, and what names it to the peer; null if the system refuses.
+  static std::unique_ptr<LinkMemory> Make(Descriptor* file);
+
+  // The peer's; null unless it has the size and the seals that it must have, so
+  // that reading it can never fail.
+  static std::unique_ptr<LinkMemory> Adopt(const Descriptor& file);
+
+  ~LinkMemory();
+  LinkMemory(const LinkMemory&) = delete;
+  LinkMemory& operator=(const LinkMemory&) = delete;
+
+  std::uint8_t* base() const { return base_; }
+
+ private:
+  explicit LinkMemory(std::uint8_t* base) : base_(base) {}
+  static std::unique_ptr<LinkMemory> Map(const Descriptor& file);
+
+  std::uint8_t* const base_;
+};
+
+class LocalLink {
+ public:
+  enum class End { kServer, kClient };
+
+  // `trusted`: the peer is of the same user. The socket is connected to it.
+  LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket, End end,
+            bool trusted);
+  ~LocalLink();
+
+  LocalLink(const LocalLink&) = delete;
+  LocalLink& operator=(const LocalLink&) = delete;
+
+  // Gives the peer a packet of at most LH_PACKET_MAX bytes. False: no room.
+  bool Put(absl::Span<const std::uint8_t> packet);
+
+  // After Put(), of any number: wakes the peer if it sleeps.
+  void Ring();
+
+  // The next packet; empty if none is there. It is good until Release(). `room`
+  // is for LH_PACKET_MAX bytes, and used if it must be copied.
+  absl::Span<const std::uint8_t> Take(std::uint8_t* room);
+
+  // Gives back what Take() returned since the last time.
+  void Release();
+
+  // Says that nobody looks, and looks once more. False: something is there, and
+  // the link is awake.
+  bool Sleep();
+  void Awake();
+
+  // Takes the bells that have come. False: the peer has gone. What it said
+  // before is still to be taken.
+  bool TakeBells();
+
+  // It broke the contract: it is to be given up.
+  bool broken() const { return broken_; }
+
+  int socket() const { return socket_.get(); }
+
+ private:
+  struct Lanes;
+
+  const std::unique_ptr<LinkMemory> memory_;
+  const Descriptor socket_;
+  const bool trusted_;
+  bool broken_ = false;
+  std::unique_ptr<Lanes> lanes_;
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_LOCAL_LINK_H_

@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What each turn does with the links that are open; how they open and end is in
+// nic/local_opening.cc.
+#include "nic/local_links.h"
+
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+// Turns without a packet after which a link is not looked at any more.
+constexpr std::uint32_t kQuietTurns = 2048;
+
+}  // namespace
+
+absl::Status LocalLinks::Open() {
+  std::uint8_t random[sizeof(secret_) + sizeof(name_)];
+  if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot get random bytes: ", std::strerror(errno)));
+  }
+  std::memcpy(secret_.data(), random, sizeof(secret_));
+  std::memcpy(name_.data(), random + sizeof(secret_), sizeof(name_));
+  rlimit files;
+  // Two descriptors each: an eighth of all.
+  limit_ = getrlimit(RLIMIT_NOFILE, &files) == 0
+               ? static_cast<std::size_t>(
+                     std::min<rlim_t>(files.rlim_cur / 16, 4096))
+               : 0;
+  room_.reset(new std::uint8_t[Wire::kBatch][LH_PACKET_MAX]);
+  return events_.Open();
+}
+
+std::uint32_t LocalLinks::Find(const Address& to) const {
+  if (by_address_.empty()) return kNone;
+  if (found_at_ != kNone && found_ == to) return found_at_;
+  const auto found = by_address_.find(to);
+  if (found == by_address_.end()) return kNone;
+  found_ = to;
+  return found_at_ = found->second;
+}
+
+bool LocalLinks::Put(const Address& to, absl::Span<const std::uint8_t> packet) {
+  const std::uint32_t index = Find(to);
+  if (index == kNone || !entries_[index].link->Put(packet)) return false;
+  if (!std::exchange(entries_[index].to_ring, true)) to_ring_.push_back(index);
+  return true;
+}
+
+void LocalLinks::Ring() {
+  for (const std::uint32_t index : to_ring_) {
+    Entry& entry = entries_[index];
+    entry.to_ring = false;
+    if (entry.state == kOpen) entry.link->Ring();
+  }
+  to_ring_.clear();
+}
+
+void LocalLinks::Release() {
+  for (const std::uint32_t index : taken_) entries_[index].link->Release();
+  taken_.clear();
+}
+
+std::size_t LocalLinks::Take(absl::Span<Datagram> batch) {
+  std::size_t count = 0;
+  // From another one first in each turn, so that none is starved by others.
+  if (++rotation_ >= hot_.size()) rotation_ = 0;
+  for (std::size_t turn = 0; turn < hot_.size() && count < batch.size();
+       ++turn) {
+    const std::uint32_t index = hot_[(rotation_ + turn) % hot_.size()];
+    Entry& entry = entries_[index];
+    if (TakeFrom(index, batch, &count)) {
+      entry.quiet = 0;
+    } else if (++entry.quiet > kQuietTurns || entry.state == kEnding ||
+               entry.link->broken()) {
+      quiet_.push_back(index);
+    }
+  }
+  for (const std::uint32_t index : quiet_) OnQuiet(index);
+  quiet_.clear();
+  return count;
+}
+
+bool LocalLinks::TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
+                          std::size_t* count) {
+  Entry& entry = entries_[index];
+  const std::size_t before = *count;
+  while (*count < batch.size()) {
+    const absl::Span<const std::uint8_t> packet =
+        entry.link->Take(room_[*count]);
+    if (packet.empty()) break;
+    batch[(*count)++] = {packet, entry.peer, Checksum::kNone};
+  }
+  if (*count == before) return false;
+  taken_.push_back(index);
+  return true;
+}
+
+void LocalLinks::OnQuiet(std::uint32_t index) {
+  Entry& entry = entries_[index];
+  if (entry.state == kEnding) {
+    ended_.push_back(entry.peer);
+    return Drop(index);
+  }
+  if (entry.link->broken()) return Drop(index);
+  entry.quiet = 0;
+  if (entry.link->Sleep()) Cool(index);
+}
+
+bool LocalLinks::Sleep() {
+  const auto sleeps = [&](std::uint32_t index) {
+    Entry& entry = entries_[index];
+    return entry.state == kOpen && entry.link->Sleep();
+  };
+  std::size_t asleep = 0;
+  while (asleep < hot_.size() && sleeps(hot_[asleep])) ++asleep;
+  if (asleep < hot_.size() || !ended_.empty()) {
+    while (asleep > 0) entries_[hot_[--asleep]].link->Awake();
+    return false;
+  }
+  return true;
+}
+
+void LocalLinks::Awake() {
+  for (const std::uint32_t index : hot_) entries_[index].link->Awake();
+}
+
+absl::Span<const Address> LocalLinks::Gone() {
+  if (ended_.empty()) return {};
+  told_.swap(ended_);
+  ended_.clear();
+  return told_;
+}
+
+void LocalLinks::Heat(std::uint32_t index) {
+  Entry& entry = entries_[index];
+  entry.quiet = 0;
+  if (std::exchange(entry.hot, true)) return;
+  entry.link->Awake();
+  hot_.push_back(index);
+}
+
+void LocalLinks::Cool(std::uint32_t index) {
+  if (!std::exchange(entries_[index].hot, false)) return;
+  hot_.erase(std::find(hot_.begin(), hot_.end(), index));
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/local_links.h
+//
+// The links of a wire to other NICs on this host (abi/wire/local.h): how they
+// are opened, found by the peer's address, looked at, and ended.
+//
+// A link is looked at in each turn from when its bell rang until nothing came
+// for a while: so those that are idle cost nothing. The descriptors (the door,
+// the sockets, the peers' processes) are in one poll set, which is looked at
+// now and then, and ends a sleep.
+//
+// Limits: links take two descriptors each, at most an eighth of what the
+// process may have open, and peers of one other user get a quarter of that. Who
+// gets none stays with UDP.
+//
+// Not thread-safe: it belongs to the thread of its wire.
+#ifndef LAUBERHORN_NIC_LOCAL_LINKS_H_
+#define LAUBERHORN_NIC_LOCAL_LINKS_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "nic/address.h"
+#include "nic/descriptor.h"
+#include "nic/keyed_hash.h"
+#include "nic/local_link.h"
+#include "nic/local_socket.h"
+#include "nic/packet.h"
+#include "nic/poll_set.h"
+#include "nic/wire.h"
+
+namespace lauberhorn::nic {
+
+class LocalLinks {
+ public:
+  LocalLinks() = default;
+  LocalLinks(const LocalLinks&) = delete;
+  LocalLinks& operator=(const LocalLinks&) = delete;
+
+  // First of all. RESOURCE_EXHAUSTED if the system refuses.
+  absl::Status Open();
+
+  // Whether there is a link to the address.
+  bool Has(const Address& to) const { return Find(to) != kNone; }
+
+  // Gives it a packet; false if there is no room, or no link.
+  bool Put(const Address& to, absl::Span<const std::uint8_t> packet);
+  // Wakes those that got something.
+  void Ring();
+
+  // What came, at most `batch`, since Release() gave back the last.
+  std::size_t Take(absl::Span<Datagram> batch);
+  void Release();
+  // Whether Take() looks at any.
+  bool looks() const { return !hot_.empty(); }
+
+  // As of Wire.
+  absl::Span<const Address> Gone();
+  bool Sleep();
+  void Awake();
+
+  // What goes by UDP: a packet of this type.
+  struct DoorMessage {
+    lh_packet_type type;
+    std::uint64_t number;  // ack_bits
+    lh_door door;
+  };
+  // Opening, at the client: the question for a door at this address, if it is
+  // of this host and has no link; and what to do with the answer.
+  std::optional<DoorMessage> Ask(const Address& to);
+  void OnDoor(const Packet& packet, const Address& from);
+  // At the server: the answer to who asks, if there is one.
+  std::optional<DoorMessage> OnAsk(const Packet& packet, const Address& from);
+
+  // Looks who knocks, rings, or has ended. A system call.
+  void LookAtEvents();
+  // Readable when LookAtEvents() has something to do.
+  int descriptor() const { return events_.descriptor(); }
+
+  // Of links that are open.
+  std::size_t count() const { return by_address_.size(); }
+
+ private:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  enum State : std::uint8_t {
+    kFree,
+    kAccepted,  // at the server: the knock is still to come
+    kKnocked,   // at the client: the answer is still to come
+    kOpen,
+    kEnding,  // the peer has gone; what it said is still to be taken
+  };
+  struct Entry {
+    State state = kFree;
+    bool hot = false;      // in hot_
+    bool to_ring = false;  // in to_ring_
+    std::uint32_t quiet = 0;
+    std::uint32_t generation = 0;
+    uid_t user = 0;
+    Address peer;
+    Descriptor socket;                   // until it is open
+    Descriptor process;                  // the peer's
+    std::unique_ptr<LinkMemory> memory;  // until it is open
+    std::unique_ptr<LocalLink> link;
+  };
+  struct Question {
+    Address to;
+    std::uint64_t number = 0;
+  };
+
+  std::uint32_t Find(const Address& to) const;
+  std::uint64_t Cookie(const lh_address& from, std::uint64_t time) const;
+
+  // A free entry for this socket, watched; kNone if there may be no more.
+  std::uint32_t Add(Descriptor socket, State state);
+  void Accept();
+  void OnEvent(std::uint32_t index, bool process);
+  void OnKnock(std::uint32_t index);
+  void OnAnswer(std::uint32_t index);
+  void BecomeOpen(std::uint32_t index, LocalLink::End end);
+  void BeginEnd(std::uint32_t index);
+  void Drop(std::uint32_t index);
+  // To be looked at from now on, or not.
+  void Heat(std::uint32_t index);
+  void Cool(std::uint32_t index);
+  void OnQuiet(std::uint32_t index);
+  bool TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
+                std::size_t* count);
+  void Unwatch(Entry& entry);
+  void Unname(std::uint32_t index);
+  std::size_t OfUser(uid_t user) const;
+  static void Forget(std::vector<std::uint32_t>* list, std::uint32_t index);
+
+  Secret secret_ = {};
+  DoorName name_ = {};
+  Descriptor door_;
+  PollSet events_;
+  std::size_t limit_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<std::uint32_t> free_;
+  absl::flat_hash_map<Address, std::uint32_t> by_address_;  // kOpen
+  mutable Address found_;                                   // the last one
+  mutable std::uint32_t found_at_ = kNone;
+  std::vector<std::uint32_t> hot_;
+  std::vector<std::uint32_t> to_ring_;
+  std::vector<std::uint32_t> taken_;  // from which Take() took
+  std::vector<std::uint32_t> quiet_;  // of those that Take() looked at
+  std::size_t rotation_ = 0;
+  std::vector<std::uint32_t> accepted_;  // kAccepted, in their order
+  std::vector<Question> questions_;
+  std::size_t next_question_ = 0;
+  std::vector<Address> ended_;  // to be told by Gone()
+  std::vector<Address> told_;
+  std::unique_ptr<std::uint8_t[][LH_PACKET_MAX]> room_;  // for copies
+};
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_LOCAL_LINKS_H_

@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nic/local_socket.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+constexpr int kKind = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
+constexpr int kBacklog = 64;
+// Room for the descriptors of one message: more than one, so that a second
+// shows.
+constexpr int kMaxDescriptors = 4;
+
+socklen_t DoorAddress(const DoorName& name, sockaddr_un* address) {
+  *address = {};
+  address->sun_family = AF_UNIX;
+  // An abstract name begins with a zero and has no end but its size.
+  const std::string path = absl::StrCat(
+      absl::string_view("\0", 1), LH_DOOR_PREFIX,
+      absl::BytesToHexString(
+          {reinterpret_cast<const char*>(name.data()), name.size()}));
+  std::memcpy(address->sun_path, path.data(), path.size());
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+}
+
+// Whether a call is to be made once more.
+bool Interrupted(ssize_t result) { return result < 0 && errno == EINTR; }
+
+// Takes the descriptors of a message; true if there was exactly one.
+bool TakeDescriptors(const msghdr& header, Descriptor* taken) {
+  int count = 0;
+  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
+       control = CMSG_NXTHDR(const_cast<msghdr*>(&header), control)) {
+    if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
+      continue;
+    }
+    const std::size_t size = control->cmsg_len - CMSG_LEN(0);
+    for (std::size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+      int number;
+      std::memcpy(&number, CMSG_DATA(control) + at, sizeof(number));
+      *taken = Descriptor(number);  // another one before is closed
+      ++count;
+    }
+  }
+  return count == 1;
+}
+
+}  // namespace
+
+Descriptor ListenAtDoor(const DoorName& name) {
+  Descriptor door(socket(AF_UNIX, kKind, 0));
+  sockaddr_un address;
+  const socklen_t size = DoorAddress(name, &address);
+  if (!door.ok() ||
+      bind(door.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+          0 ||
+      listen(door.get(), kBacklog) != 0) {
+    return Descriptor();
+  }
+  return door;
+}
+
+Descriptor ConnectToDoor(const DoorName& name) {
+  Descriptor door(socket(AF_UNIX, kKind, 0));
+  sockaddr_un address;
+  const socklen_t size = DoorAddress(name, &address);
+  if (!door.ok() ||
+      connect(door.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+          0) {
+    return Descriptor();
+  }
+  return door;
+}
+
+std::optional<LocalPeer> PeerOf(int socket) {
+  ucred peer;
+  socklen_t size = sizeof(peer);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return std::nullopt;
+  }
+  LocalPeer result{peer.uid, Descriptor()};
+#ifdef SYS_pidfd_open
+  // 0: of another namespace. Its end then shows by the socket alone.
+  if (peer.pid > 0) {
+    result.process =
+        Descriptor(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
+  }
+#endif
+  return result;
+}
+
+bool SendMessage(int socket, absl::Span<const std::uint8_t> message,
+                 int descriptor) {
+  iovec part = {const_cast<std::uint8_t*>(message.data()), message.size()};
+  alignas(cmsghdr) std::uint8_t room[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header = {};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    header.msg_control = room;
+    header.msg_controllen = sizeof(room);
+    cmsghdr* const control = CMSG_FIRSTHDR(&header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(descriptor));
+    std::memcpy(CMSG_DATA(control), &descriptor, sizeof(descriptor));
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (Interrupted(sent));
+  return sent == static_cast<ssize_t>(message.size());
+}
+
+Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
+                        Descriptor* descriptor) {
+  iovec part = {message.data(), message.size()};
+  alignas(cmsghdr) std::uint8_t room[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  msghdr header = {};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = room;
+  header.msg_controllen = sizeof(room);
+  ssize_t got;
+  do {
+    got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (Interrupted(got));
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return Received::kNothing;
+  }
+  if (got < 0) return Received::kBroken;
+  Descriptor taken;
+  const bool one = TakeDescriptors(header, &taken);
+  const bool none = !one && !taken.ok();
+  if (got != static_cast<ssize_t>(message.size()) ||
+      (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+      (descriptor == nullptr ? !none : !one)) {
+    return Received::kBroken;
+  }
+  if (descriptor != nullptr) *descriptor = std::move(taken);
+  return Received::kMessage;
+}
+
+bool TakeBells(int socket) {
+  std::uint8_t bell;
+  for (;;) {
+    switch (ReceiveMessage(socket, absl::MakeSpan(&bell, 1))) {
+      case Received::kMessage:
+        continue;
+      case Received::kNothing:
+        return true;
+      case Received::kBroken:
+        return false;
+    }
+  }
+}
+
+}  // namespace lauberhorn::nic

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: nic/local_socket.h
+//
+// The Unix sockets of abi/wire/local.h: sequenced packets, at random names of
+// the abstract namespace. Nothing blocks. Thread-safe: functions without state.
+#ifndef LAUBERHORN_NIC_LOCAL_SOCKET_H_
+#define LAUBERHORN_NIC_LOCAL_SOCKET_H_
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "abi/wire/local.h"
+#include "absl/types/span.h"
+#include "nic/descriptor.h"
+
+namespace lauberhorn::nic {
+
+using DoorName = std::array<std::uint8_t, sizeof(lh_door::name)>;
+
+// A socket that listens at the name, or one that is connected to who does; none
+// if the system refuses, or nobody does.
+Descriptor ListenAtDoor(const DoorName& name);
+Descriptor ConnectToDoor(const DoorName& name);
+
+// Who connected, or who listened, when that happened, as the kernel knows it.
+struct LocalPeer {
+  uid_t user;
+  Descriptor process;  // readable when it has ended; none if it cannot be named
+};
+std::optional<LocalPeer> PeerOf(int socket);
+
+// Sends one message, with a descriptor if that is not negative. False: it
+// cannot be sent now, or never.
+bool SendMessage(int socket, absl::Span<const std::uint8_t> message,
+                 int descriptor = -1);
+
+enum class Received {
+  kMessage,  // of that size, with at most one descriptor
+  kNothing,  // yet
+  kBroken,   // the peer hung up, or said something else
+};
+Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
+                        Descriptor* descriptor = nullptr);
+
+// Takes the bells that have come. False: the peer hung up.
+bool TakeBells(int socket);
+
+}  // namespace lauberhorn::nic
+
+#endif  // LAUBERHORN_NIC_LOCAL_SOCKET_H_

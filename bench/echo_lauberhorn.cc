@@ -16,6 +16,7 @@
 #include "lauberhorn/call_queue.h"
 #include "lauberhorn/client.h"
 #include "lauberhorn/method.h"
+#include "lauberhorn/runtime.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
 
@@ -117,13 +118,16 @@ class LauberhornQueueClient final : public EchoClient {
 
 enum class Calls : std::uint8_t { kBlocking, kQueued };
 
+// How packets go between the two processes.
+enum class Path : std::uint8_t { kMemory, kUdp };
+
 class LauberhornPeer final : public Peer {
  public:
-  LauberhornPeer(Calls calls, const Message& message)
-      : calls_(calls), message_(message) {}
+  LauberhornPeer(Calls calls, Path path, const Message& message)
+      : calls_(calls), path_(path), message_(message) {}
 
   int Serve(const ForkedServer::UntilStopped& until_stopped) override {
-    const auto runtime = Runtime::Default();
+    const auto runtime = Open();
     if (!runtime.ok()) return Failed(runtime.status());
     const auto server = Server::Create(*runtime);
     if (!server.ok()) return Failed(server.status());
@@ -137,7 +141,7 @@ class LauberhornPeer final : public Peer {
   }
 
   EchoClientOr Connect(int port) override {
-    const auto runtime = Runtime::Default();
+    const auto runtime = Open();
     if (!runtime.ok()) return runtime.status();
     auto client = Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
     if (!client.ok()) return client.status();
@@ -151,18 +155,37 @@ class LauberhornPeer final : public Peer {
   }
 
  private:
+  absl::StatusOr<std::shared_ptr<Runtime>> Open() const {
+    if (path_ == Path::kMemory) return Runtime::Default();
+    RuntimeOptions options;
+    options.local = false;
+    return Runtime::Open(options);
+  }
+
   const Calls calls_;
+  const Path path_;
   const Message message_;
 };
 
 }  // namespace
 
 std::unique_ptr<Peer> MakeLauberhorn(const Message& message) {
-  return std::make_unique<LauberhornPeer>(Calls::kBlocking, message);
+  return std::make_unique<LauberhornPeer>(Calls::kBlocking, Path::kMemory,
+                                          message);
 }
 
 std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message) {
-  return std::make_unique<LauberhornPeer>(Calls::kQueued, message);
+  return std::make_unique<LauberhornPeer>(Calls::kQueued, Path::kMemory,
+                                          message);
+}
+
+std::unique_ptr<Peer> MakeLauberhornUdp(const Message& message) {
+  return std::make_unique<LauberhornPeer>(Calls::kBlocking, Path::kUdp,
+                                          message);
+}
+
+std::unique_ptr<Peer> MakeLauberhornUdpQueue(const Message& message) {
+  return std::make_unique<LauberhornPeer>(Calls::kQueued, Path::kUdp, message);
 }
 
 }  // namespace lauberhorn::bench

@@ -92,6 +92,8 @@ absl::Span<const PeerKind> Peers();
 // that block, and calls of a queue.
 std::unique_ptr<Peer> MakeLauberhorn(const Message& message);
 std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message);
+std::unique_ptr<Peer> MakeLauberhornUdp(const Message& message);
+std::unique_ptr<Peer> MakeLauberhornUdpQueue(const Message& message);
 
 // Datagrams and nothing else: recvmsg() and sendmsg() that block.
 std::unique_ptr<Peer> MakeUdp(const Message& message);

@@ -17,6 +17,8 @@ constexpr PeerKind kPeers[] = {
     {"udp", 128, kMany, false, &MakeUdp},
     {"lauberhorn", 1, kMany, false, &MakeLauberhorn},
     {"lauberhorn-queue", 128, kMany, false, &MakeLauberhornQueue},
+    {"lauberhorn-udp", 1, kMany, false, &MakeLauberhornUdp},
+    {"lauberhorn-udp-queue", 128, kMany, false, &MakeLauberhornUdpQueue},
     {"grpc-sync-tcp", 1, kMany, false, &MakeGrpcSyncTcp},
     {"grpc-sync-unix", 1, kMany, false, &MakeGrpcSyncUnix},
     {"grpc-callback-tcp", 128, kMany, false, &MakeGrpcCallbackTcp},

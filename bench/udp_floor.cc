@@ -45,7 +45,7 @@ struct Way {
 enum { kUdp, kLauberhorn, kGrpc };
 constexpr Way kWays[] = {
     {"UDP, blocking", &MakeUdp},
-    {"Lauberhorn", &MakeLauberhorn},
+    {"Lauberhorn", &MakeLauberhornUdp},
     {"gRPC, sync, TCP", &MakeGrpcSyncTcp},
 };
 constexpr std::size_t kWayCount = std::size(kWays);

@@ -91,6 +91,7 @@ absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
   nic::EngineThreadOptions engine;
   engine.spin = options.spin;
   engine.engine.calls = options.accepted_calls;
+  engine.local = options.local && Environment("LAUBERHORN_LOCAL") != "off";
   engine.trace = Environment("LAUBERHORN_TRACE") == "1";
   if (options.stat && Environment("LAUBERHORN_STAT") != "off") {
     engine.report_folders =

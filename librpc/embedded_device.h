@@ -24,6 +24,7 @@ struct EmbeddedDeviceOptions {
   std::uint32_t accepted_calls = ~std::uint32_t{0};
   bool spin = false;  // the engine's thread never sleeps
   bool stat = true;   // answers `lauberhorn stat` and `trace`
+  bool local = true;  // reaches peers on this host through memory
 };
 
 // Starts the engine. RESOURCE_EXHAUSTED if memory or a thread is refused.

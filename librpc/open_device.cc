@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<Device>> OpenDevice(
   embedded.calls = options.endpoints + options.max_calls;
   embedded.spin = options.spin;
   embedded.stat = options.stat;
+  embedded.local = options.local;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);
   if (!device.ok()) return device;
   const absl::Status usable = CheckDevice(*(*device)->Attach().info);

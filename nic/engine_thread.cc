@@ -44,7 +44,9 @@ absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
 }
 
 EngineThread::EngineThread(const EngineThreadOptions& options, Region& region)
-    : options_(options), region_(region), wires_(poll_, kWire, options.input) {}
+    : options_(options),
+      region_(region),
+      wires_(poll_, kWire, options.input, options.local) {}
 
 absl::Status EngineThread::MakeEngine() {
   EngineOptions engine = options_.engine;

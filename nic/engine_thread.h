@@ -41,6 +41,8 @@ struct EngineThreadOptions {
   // be used (nic/report_socket.h). None: nowhere.
   std::vector<std::string> report_folders;
   UdpWire::Input input = UdpWire::kDefaultInput;
+  // Whether peers on this host are reached through memory.
+  bool local = true;
 };
 
 class EngineThread final : private Waker {

@@ -6,6 +6,7 @@
 
 #include "nic/engine_thread.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <thread>
 #include <tuple>
 
+#include "absl/status/status.h"
 #include "nic/testing/commands.h"
 #include "nic/testing/host_side.h"
 
@@ -113,42 +115,92 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 // Where rings are refused, this is one more test of system calls.
-TEST_P(EngineThreadTest, CarriesCalls) {
-  constexpr std::uint64_t kMethod = 7;
-  EngineThreadOptions options;
-  options.input = std::get<0>(GetParam());
-  options.spin = std::get<1>(GetParam());
-  Node server(options);
-  Node client(options);
+constexpr std::uint64_t kMethod = 7;
 
-  lh_command_method method = {};
-  method.method = kMethod;
-  lh_address address = kLoopback;
-  address.port = OpenServer(server.Commands(), method, "", address).port;
-  const std::uint64_t peer = Connect(client.Commands(), address);
+// A client and a server, connected, with a thread of the server that waits.
+struct Pair {
+  explicit Pair(const EngineThreadOptions& options)
+      : server(options), client(options) {
+    lh_command_method method = {};
+    method.method = kMethod;
+    lh_address address = kLoopback;
+    address.port = OpenServer(server.Commands(), method, "", address).port;
+    peer = Connect(client.Commands(), address);
+    lh_message empty = {};
+    empty.kind = LH_KIND_EMPTY;
+    empty.aux = 1;
+    server.Put(server.serve, empty);
+  }
 
-  lh_message empty = {};
-  empty.kind = LH_KIND_EMPTY;
-  empty.aux = 1;
-  server.Put(server.serve, empty);
+  // What comes to the server.
+  TakenMessage Call(std::uint32_t number, const std::string& request) {
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, number);
+    call.code = kMethod;
+    call.data = peer;
+    client.Put(client.call, call, request);
+    return Node::Take(server.serve);
+  }
+
+  void Reply(const TakenMessage& arrived, const std::string& text) {
+    lh_message reply = {};
+    reply.kind = LH_KIND_REPLY;
+    reply.call = arrived.header.call;
+    server.Put(server.serve, reply, text);
+    ASSERT_EQ(Node::Take(client.call).payload, text);
+  }
+
+  Node server;
+  Node client;
+  std::uint64_t peer;
+};
+
+void CarryCalls(const EngineThreadOptions& options) {
+  Pair pair(options);
   // More threads than processors that all spin take turns.
   const std::uint32_t rounds = options.spin ? 20 : 100;
   for (std::uint32_t round = 1; round <= rounds; ++round) {
     const std::string request(round, 'q');
-    lh_message call = {};
-    call.kind = LH_KIND_CALL;
-    call.call = lh_handle(SmallRegion().arrived_calls, round);
-    call.code = kMethod;
-    call.data = peer;
-    client.Put(client.call, call, request);
-    const TakenMessage arrived = Node::Take(server.serve);
+    const TakenMessage arrived = pair.Call(round, request);
     ASSERT_EQ(arrived.payload, request);
-    lh_message reply = {};
-    reply.kind = LH_KIND_REPLY;
-    reply.call = arrived.header.call;
-    server.Put(server.serve, reply, "reply to " + request);
-    ASSERT_EQ(Node::Take(client.call).payload, "reply to " + request);
+    pair.Reply(arrived, "reply to " + request);
   }
+  for (const Node* node : {&pair.server, &pair.client}) {
+    EXPECT_EQ(node->thread->counters().packets_linked.value() > 0,
+              options.local);
+  }
+}
+
+// Where rings are refused, this is one more test of system calls.
+TEST_P(EngineThreadTest, CarriesCalls) {
+  EngineThreadOptions options;
+  options.input = std::get<0>(GetParam());
+  options.spin = std::get<1>(GetParam());
+  for (const bool local : {false, true}) {
+    options.local = local;
+    CarryCalls(options);
+  }
+}
+
+// Nobody has to ask whether it lives.
+TEST_P(EngineThreadTest, TheEndOfAServerOnThisHostEndsItsCalls) {
+  EngineThreadOptions options;
+  options.input = std::get<0>(GetParam());
+  options.spin = std::get<1>(GetParam());
+  Pair pair(options);
+  std::uint32_t number = 1;
+  do {
+    pair.Reply(pair.Call(number++, "a"), "b");
+  } while (pair.client.thread->counters().packets_linked.value() == 0);
+  EXPECT_EQ(pair.Call(number, "c").payload, "c");
+  pair.server.thread.reset();
+  const TakenMessage end = Node::Take(pair.client.call);
+  EXPECT_EQ(end.header.kind, LH_KIND_REPLY);
+  EXPECT_EQ(end.header.code,
+            static_cast<std::uint64_t>(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(end.payload, ::testing::HasSubstr("has ended"));
+  EXPECT_EQ(pair.client.thread->counters().probes.value(), 0u);
 }
 
 TEST_P(EngineThreadTest, ADriverResetsIt) {

@@ -3,8 +3,9 @@
 //
 // File: nic/udp_wires.h
 //
-// The UDP sockets of an engine, made at the request of its control commands,
-// and watched by what its thread sleeps on.
+// The wires of an engine, over UDP and to others on this host through memory,
+// made at the request of its control commands, and watched by what its thread
+// sleeps on.
 //
 // Not thread-safe.
 #ifndef LAUBERHORN_NIC_UDP_WIRES_H_
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "nic/host_wire.h"
 #include "nic/poll_set.h"
 #include "nic/udp_wire.h"
 #include "nic/wire.h"
@@ -24,9 +26,10 @@ namespace lauberhorn::nic {
 class UdpWires : public WireFactory {
  public:
   // All of them wake `poll`, which outlives this, with the same tag.
+  // With `local` off they speak UDP to all.
   UdpWires(PollSet& poll, std::uint64_t tag,
-           UdpWire::Input input = UdpWire::kDefaultInput)
-      : poll_(poll), tag_(tag), input_(input) {}
+           UdpWire::Input input = UdpWire::kDefaultInput, bool local = false)
+      : poll_(poll), tag_(tag), input_(input), local_(local) {}
 
   absl::StatusOr<std::unique_ptr<Wire>> Listen(
       const Address& address) override {
@@ -40,14 +43,21 @@ class UdpWires : public WireFactory {
   absl::StatusOr<std::unique_ptr<Wire>> Watched(
       absl::StatusOr<std::unique_ptr<UdpWire>> wire) {
     if (!wire.ok()) return wire.status();
-    const absl::Status status = poll_.Add((*wire)->descriptor(), tag_);
+    absl::Status status = poll_.Add((*wire)->descriptor(), tag_);
     if (!status.ok()) return status;
-    return std::unique_ptr<Wire>(*std::move(wire));
+    if (!local_) return std::unique_ptr<Wire>(*std::move(wire));
+    absl::StatusOr<std::unique_ptr<HostWire>> host =
+        HostWire::Make(*std::move(wire));
+    if (!host.ok()) return host.status();
+    status = poll_.Add((*host)->links_descriptor(), tag_);
+    if (!status.ok()) return status;
+    return std::unique_ptr<Wire>(*std::move(host));
   }
 
   PollSet& poll_;
   const std::uint64_t tag_;
   const UdpWire::Input input_;
+  const bool local_;
 };
 
 }  // namespace lauberhorn::nic

@@ -88,6 +88,11 @@ struct RuntimeOptions {
   // it works all the same. LAUBERHORN_STAT=off in the environment switches it
   // off, too.
   bool stat = true;
+
+  // Whether, with an embedded device, calls between processes of this host go
+  // through memory instead of the network, where both ends allow it.
+  // LAUBERHORN_LOCAL=off in the environment switches it off, too.
+  bool local = true;
 };
 
 class Runtime {

@@ -124,10 +124,17 @@ enum class Path : std::uint8_t { kMemory, kUdp };
 class LauberhornPeer final : public Peer {
  public:
   LauberhornPeer(Calls calls, Path path, const Message& message)
-      : calls_(calls), path_(path), message_(message) {}
+      : calls_(calls), message_(message) {
+    options_.local = path == Path::kMemory;
+    client_options_ = options_;
+  }
+  LauberhornPeer(const Message& message, absl::Duration client_spin)
+      : LauberhornPeer(Calls::kBlocking, Path::kMemory, message) {
+    client_options_.spin_before_park = client_spin;
+  }
 
   int Serve(const ForkedServer::UntilStopped& until_stopped) override {
-    const auto runtime = Open();
+    const auto runtime = Runtime::Open(options_);
     if (!runtime.ok()) return Failed(runtime.status());
     const auto server = Server::Create(*runtime);
     if (!server.ok()) return Failed(server.status());
@@ -141,7 +148,7 @@ class LauberhornPeer final : public Peer {
   }
 
   EchoClientOr Connect(int port) override {
-    const auto runtime = Open();
+    const auto runtime = Runtime::Open(client_options_);
     if (!runtime.ok()) return runtime.status();
     auto client = Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
     if (!client.ok()) return client.status();
@@ -155,16 +162,10 @@ class LauberhornPeer final : public Peer {
   }
 
  private:
-  absl::StatusOr<std::shared_ptr<Runtime>> Open() const {
-    if (path_ == Path::kMemory) return Runtime::Default();
-    RuntimeOptions options;
-    options.local = false;
-    return Runtime::Open(options);
-  }
-
   const Calls calls_;
-  const Path path_;
   const Message message_;
+  RuntimeOptions options_;
+  RuntimeOptions client_options_;
 };
 
 }  // namespace
@@ -177,6 +178,11 @@ std::unique_ptr<Peer> MakeLauberhorn(const Message& message) {
 std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message) {
   return std::make_unique<LauberhornPeer>(Calls::kQueued, Path::kMemory,
                                           message);
+}
+
+std::unique_ptr<Peer> MakeLauberhornWaiting(const Message& message,
+                                            absl::Duration spin) {
+  return std::make_unique<LauberhornPeer>(message, spin);
 }
 
 std::unique_ptr<Peer> MakeLauberhornUdp(const Message& message) {

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "bench/forked_server.h"
 #include "bench/message.h"
@@ -93,6 +94,9 @@ absl::Span<const PeerKind> Peers();
 std::unique_ptr<Peer> MakeLauberhorn(const Message& message);
 std::unique_ptr<Peer> MakeLauberhornQueue(const Message& message);
 std::unique_ptr<Peer> MakeLauberhornUdp(const Message& message);
+// Whose client looks at its line for so long before it parks.
+std::unique_ptr<Peer> MakeLauberhornWaiting(const Message& message,
+                                            absl::Duration spin);
 std::unique_ptr<Peer> MakeLauberhornUdpQueue(const Message& message);
 
 // Datagrams and nothing else: recvmsg() and sendmsg() that block.

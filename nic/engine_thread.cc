@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,10 +49,8 @@ EngineThread::EngineThread(const EngineThreadOptions& options, Region& region)
 
 absl::Status EngineThread::MakeEngine() {
   EngineOptions engine = options_.engine;
-  if (getrandom(engine.secret.data(), engine.secret.size(), 0) !=
-      static_cast<ssize_t>(engine.secret.size())) {
-    return SystemError("cannot get random bytes");
-  }
+  absl::Status status = FillSecret(&engine.secret);
+  if (!status.ok()) return status;
   engine_ = absl::WrapUnique(new Engine(engine, region_, wires_, *this));
   if (options_.trace) engine_->trace().Start();
   OpenReports();

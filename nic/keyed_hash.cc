@@ -4,10 +4,23 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <sys/random.h>
 
+#include <cerrno>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+
 namespace lauberhorn::nic {
+
+absl::Status FillSecret(Secret* secret) {
+  if (getrandom(secret->data(), secret->size(), 0) ==
+      static_cast<ssize_t>(secret->size())) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("cannot get random bytes: ", std::strerror(errno)));
+}
 
 std::uint64_t KeyedHash(const Secret& secret,
                         absl::Span<const std::uint64_t> values) {

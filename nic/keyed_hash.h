@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 
 namespace lauberhorn::nic {
@@ -30,6 +31,10 @@ enum HashOf : std::uint64_t {
   kHashOfChallenge = 5,
   kHashOfDoor = 6,
 };
+
+// A secret that nobody can guess, from the system. RESOURCE_EXHAUSTED if that
+// has none.
+absl::Status FillSecret(Secret* secret);
 
 // The first 64 bits of HMAC-SHA-256 over the values. For opening sessions, not
 // for every packet: it costs about a microsecond.

@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/daemon/attached_process.h"
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <cstring>
 
 #include "absl/memory/memory.h"
@@ -62,11 +59,8 @@ absl::Status AttachedProcess::Begin(const Geometry& geometry) {
                        .count = event.endpoints,
                        .generation = event.generation,
                        .weight = options_.terms.weight};
-  if (getrandom(engine.secret.data(), engine.secret.size(), 0) !=
-      static_cast<ssize_t>(engine.secret.size())) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cannot get random bytes: ", std::strerror(errno)));
-  }
+  absl::Status status = FillSecret(&engine.secret);
+  if (!status.ok()) return status;
   engine_ = absl::WrapUnique(
       new Engine(engine, *region_, wires_, static_cast<Waker&>(*this)));
   OpenReports();

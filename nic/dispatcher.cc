@@ -242,6 +242,19 @@ void Dispatcher::StartWaitingLast(std::uint32_t endpoint) {
   std::rotate(waiting_.begin(), waiting_.end() - 1, waiting_.end());
 }
 
+void Dispatcher::Prefer(std::uint32_t endpoint) {
+  if (!endpoints_[endpoint].waiting || waiting_.back() == endpoint) return;
+  waiting_.erase(std::find(waiting_.begin(), waiting_.end(), endpoint));
+  waiting_.push_back(endpoint);
+}
+
+Nanos Dispatcher::UsualTime(std::uint32_t endpoint) const {
+  const Endpoint& state = endpoints_[endpoint];
+  if (state.held == 0) return kNever;
+  const Nanos mean = policy_.Mean(state.method);
+  return mean == kNever ? 0 : mean;
+}
+
 void Dispatcher::StopWaiting(std::uint32_t endpoint) {
   endpoints_[endpoint].waiting = false;
   if (waiting_.back() == endpoint) return waiting_.pop_back();

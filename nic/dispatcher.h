@@ -140,6 +140,14 @@ class Dispatcher {
   void OnLeft(std::uint32_t endpoint);
   void OnRefused(std::uint32_t endpoint);
 
+  // The endpoint's thread is awake and looks: if it waits for a call, it is as
+  // if it had begun to last.
+  void Prefer(std::uint32_t endpoint);
+
+  // How long the endpoint's thread has a call like the last that it got,
+  // usually: 0 if that is not known, kNever if it has none.
+  Nanos UsualTime(std::uint32_t endpoint) const;
+
   // Whether the endpoint's thread is being woken for a call.
   bool IsWaking(std::uint32_t endpoint) const { return waking_ == endpoint; }
 

@@ -110,6 +110,31 @@ TEST_F(DispatcherTest, TheLastToWaitIsTheFirstToWork) {
   EXPECT_EQ(counters_.calls_queued.value(), 1u);
 }
 
+TEST_F(DispatcherTest, WhoeverDoesTheTurnIsTheFirstToWorkIfItWaits) {
+  for (std::uint32_t endpoint : {1u, 0u}) ASSERT_TRUE(Empty(endpoint));
+  dispatcher_.Prefer(1);
+  dispatcher_.Prefer(2);  // waits for no call
+  Accept(1);
+  EXPECT_EQ(Take(1), 1u);
+  Accept(2);
+  EXPECT_EQ(Take(0), 2u);
+}
+
+TEST_F(DispatcherTest, SaysHowLongAThreadWillBeAway) {
+  ASSERT_TRUE(Empty(0));
+  EXPECT_EQ(dispatcher_.UsualTime(0), kNever) << "it has no call";
+  Accept(1);
+  EXPECT_EQ(dispatcher_.UsualTime(0), 0u) << "nothing is known of the method";
+  const Nanos given = now_;
+  std::uint64_t handle;
+  ASSERT_EQ(Take(0, &handle), 1u);
+  ASSERT_TRUE(Reply(0, handle));
+  const Nanos took = now_ - given;
+  EXPECT_GT(took, 0u);
+  Accept(2);
+  EXPECT_EQ(dispatcher_.UsualTime(0), took);
+}
+
 TEST_F(DispatcherTest, TheQueueKeepsItsOrder) {
   for (std::uint32_t name = 1; name <= 5; ++name) Accept(name);
   EXPECT_EQ(counters_.calls_queued.value(), 5u);

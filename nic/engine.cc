@@ -45,12 +45,12 @@ Engine::~Engine() {
   if (processors_ != nullptr) processors_->Detach(attachment_.process);
 }
 
-Nanos Engine::Poll(Nanos now) {
+Nanos Engine::Poll(Nanos now, Look look) {
   const bool later = now != now_ || std::exchange(event_, false);
   now_ = now;
   counters_.trace.set_now(now);
   dispatcher_.set_now(now);
-  bool busy = PollWires();
+  bool busy = look == Look::kAll && PollWires();
   busy = PollChannels() || busy;
   // While there is other work, bells are looked at as time passes.
   if ((later || !busy) && channels_.TakeBells(now)) {
@@ -98,12 +98,18 @@ bool Engine::ForEachWire(Visit visit) {
 }
 
 bool Engine::TryToSleep() {
-  const bool quiet = ForEachWire([](Wire& wire) { return wire.TryToSleep(); });
-  if (quiet && channels_.TryToSleep()) {
+  if (!TryToSleepOnWires()) return false;
+  if (channels_.TryToSleep()) {
     // What follows is after the fence there, as abi/host/bell.h wants it.
     if (!answers_.CanDeliver()) return true;
     channels_.Awake();
   }
+  AwakenWires();
+  return false;
+}
+
+bool Engine::TryToSleepOnWires() {
+  if (ForEachWire([](Wire& wire) { return wire.TryToSleep(); })) return true;
   AwakenWires();
   return false;
 }

@@ -11,8 +11,8 @@
 //
 // and says when it wants the next. It has no thread, no clock, no lock, and
 // allocates nothing while calls flow; control commands may. Whoever drives it
-// (EngineThread, a test with simulated time) calls all functions from one
-// thread at a time.
+// (EngineThread, FusedDriver, a test with simulated time) calls all functions
+// from one thread at a time.
 #ifndef LAUBERHORN_NIC_ENGINE_H_
 #define LAUBERHORN_NIC_ENGINE_H_
 
@@ -69,13 +69,30 @@ class Engine final : private ServerTransport::Handler,
   // at once, kNever if only a packet or a ring can bring work. A turn at the
   // time of the last one, if that found nothing to do, only looks at wires,
   // watched channels and bells: timers need time to pass.
-  Nanos Poll(Nanos now);
+  // If it does not look at the wires, what came there stays for another turn.
+  enum class Look : std::uint8_t { kAll, kHost };
+  Nanos Poll(Nanos now, Look look = Look::kAll);
 
   // Says to the processes that the engine sleeps, and looks once more. True: it
   // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
   // must follow. False: there is work.
   bool TryToSleep();
   void Awake();
+
+  // For whoever drives it on threads that wait for it. The thread of this
+  // endpoint does the next turn, so it is the first to get a call.
+  void Prefer(std::uint32_t endpoint) { dispatcher_.Prefer(endpoint); }
+  // How long that thread will be away with the call that it got, as far as is
+  // known; kNever if it got no call.
+  Nanos UsualTime(std::uint32_t endpoint) const {
+    return dispatcher_.UsualTime(endpoint);
+  }
+  // Whether any call waits for a thread.
+  bool HasQueued() const { return dispatcher_.HasQueued(); }
+  // What TryToSleep() and Awake() do about the wires: while they sleep only who
+  // sleeps on them may look there.
+  bool TryToSleepOnWires();
+  void AwakenWires();
 
   // The process has ended, and puts nothing any more: what it had answered is
   // sent, the callers of what it serves are told that it is gone, and the
@@ -137,7 +154,6 @@ class Engine final : private ServerTransport::Handler,
   template <typename Visit>
   bool ForEachWire(Visit visit);
   void FlushWires();
-  void AwakenWires();
   bool PollChannels();
   void OnMessage(std::uint32_t channel);
   void OnServeMessage(std::uint32_t channel);

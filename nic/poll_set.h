@@ -6,7 +6,7 @@
 // What a thread sleeps on that drives engines: descriptors, each with a tag of
 // the caller's, and a time in nanoseconds. An epoll set.
 //
-// Not thread-safe.
+// Not thread-safe, but for what says so.
 #ifndef LAUBERHORN_NIC_POLL_SET_H_
 #define LAUBERHORN_NIC_POLL_SET_H_
 
@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -44,11 +45,22 @@ class PollSet {
   // next call. May return early.
   absl::Span<const std::uint64_t> Wait(Nanos now, Nanos until);
 
+  // The same for any number of threads at a time: the tag of one that is ready,
+  // or nothing. What is ready ends the sleep of one of them, the last to begin.
+  std::optional<std::uint64_t> WaitForOne(Nanos now, Nanos until) const;
+
+  // Wakes one thread each time that it becomes ready, or is made so again, and
+  // need not be read.
+  absl::Status AddBell(int descriptor, std::uint64_t tag);
+
   // Readable when one of them is: a set may be in another one.
   int descriptor() const { return epoll_; }
 
  private:
-  static constexpr std::size_t kBatch = 64;
+  static constexpr int kBatch = 64;
+
+  absl::Status Add(int descriptor, std::uint64_t tag, std::uint32_t events);
+  int WaitFor(epoll_event* events, int count, Nanos now, Nanos until) const;
 
   int epoll_ = -1;
   epoll_event events_[kBatch];

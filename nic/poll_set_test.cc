@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -43,6 +44,32 @@ TEST_F(PollSetTest, ATimeEndsASleep) {
   EXPECT_THAT(set_.Wait(5, 5), IsEmpty());
   EXPECT_THAT(set_.Wait(5, 4), IsEmpty()) << "the time has passed";
   EXPECT_THAT(set_.Wait(5, 5 + kMicrosecond), IsEmpty());
+}
+
+TEST_F(PollSetTest, SaysOneThatIsReady) {
+  const int one = eventfd(0, EFD_CLOEXEC);
+  const int two = eventfd(1, EFD_CLOEXEC);
+  ASSERT_TRUE(set_.Add(one, 1).ok());
+  EXPECT_EQ(set_.WaitForOne(5, 5), std::nullopt);
+  ASSERT_TRUE(set_.Add(two, 2).ok());
+  EXPECT_EQ(set_.WaitForOne(5, kNever), 2u);
+  EXPECT_EQ(set_.WaitForOne(5, kNever), 2u) << "it has not been read";
+  close(two);
+  EXPECT_EQ(set_.WaitForOne(5, 5 + kMicrosecond), std::nullopt);
+  close(one);
+}
+
+TEST_F(PollSetTest, ABellTellsOfEachRingOnce) {
+  const int bell = eventfd(0, EFD_CLOEXEC);
+  ASSERT_TRUE(set_.AddBell(bell, 7).ok());
+  const std::uint64_t one = 1;
+  for (int ring = 0; ring < 3; ++ring) {
+    ASSERT_EQ(write(bell, &one, sizeof(one)),
+              static_cast<ssize_t>(sizeof(one)));
+    EXPECT_EQ(set_.WaitForOne(5, kNever), 7u);
+    EXPECT_EQ(set_.WaitForOne(5, 5), std::nullopt);
+  }
+  close(bell);
 }
 
 TEST_F(PollSetTest, WhatCannotBeWatchedIsAnError) {

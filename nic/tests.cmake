@@ -81,11 +81,16 @@ foreach(
         server_opening
         server_table
         slot_pool
+        spin_budget
         timer_queue
         transport_storm
         udp_wire)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
+endforeach()
+foreach(part IN ITEMS engine_lock fused_driver leadership)
+  lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
+                  lauberhorn_nic_testing LABELS concurrency)
 endforeach()
 # A run takes thirty times as long with sanitizers.
 set(seeds)

@@ -1,0 +1,306 @@
+// SPDX-FileCopyrightText: The Lauberhorn authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Engines without a thread of their own, over UDP: threads that wait drive
+// them, and if none does the thread that stands by. librpc/fused_test.cc has
+// the same as users see it.
+
+#include "nic/fused_driver.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "nic/testing/commands.h"
+#include "nic/testing/host_side.h"
+
+namespace lauberhorn::nic {
+namespace {
+
+using testing::Connect;
+using testing::HostChannel;
+using testing::OpenServer;
+using testing::RegionMemory;
+using testing::TakenMessage;
+
+constexpr std::uint64_t kMethod = 7;
+constexpr lh_address kLoopback = {
+    .ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
+    .scope = 0,
+    .port = 0,
+    .reserved = 0};
+
+RegionOptions SmallRegion() {
+  RegionOptions options;
+  options.endpoints = 2;
+  options.arrived_calls = 64;
+  options.own_calls = 64;
+  return options;
+}
+
+// A process with one endpoint, and its NIC.
+struct Node {
+  explicit Node(const FusedDriverOptions& options = {})
+      : memory(SmallRegion()),
+        region(SmallRegion(), memory.bytes()),
+        serve(region.base(), 0, Which::kServe),
+        call(region.base(), 0, Which::kCall) {
+    auto started = FusedDriver::Start(options, region);
+    EXPECT_TRUE(started.ok()) << started.status();
+    driver = *std::move(started);
+  }
+
+  void Put(HostChannel& channel, const lh_message& header,
+           const std::string& payload = "") {
+    EXPECT_TRUE(channel.Put(header, payload));
+    EXPECT_NE(lh_load_acquire(&region.info()->asleep), 0u) << "a put must ring";
+    driver->Ring();
+  }
+
+  // Waits for the next message without doing anything for it.
+  static TakenMessage Watch(HostChannel& channel) {
+    TakenMessage message = {};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!channel.Take(&message)) {
+      if (std::chrono::steady_clock::now() > end) {
+        ADD_FAILURE() << "nothing came";
+        break;
+      }
+      std::this_thread::yield();
+    }
+    return message;
+  }
+
+  // Waits as a thread of the library does.
+  TakenMessage Take(HostChannel& channel) {
+    TakenMessage message = {};
+    while (!channel.Take(&message)) {
+      if (driver->Look(0) || !channel.Park()) continue;
+      __u64* const word = channel.next_word();
+      driver->Sleep(0, word, lh_load_acquire(word), kNever);
+      (void)channel.Unpark();
+    }
+    driver->End(0);
+    return message;
+  }
+
+  std::uint64_t Control(lh_command command, const std::string& payload) {
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = command;
+    Put(call, header, payload);
+    const TakenMessage result = Watch(call);
+    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
+    EXPECT_EQ(result.header.code, 0u) << result.payload;
+    return result.header.data;
+  }
+  auto Commands() {
+    return [this](lh_command command, const std::string& payload) {
+      return Control(command, payload);
+    };
+  }
+
+  RegionMemory memory;
+  Region region;
+  HostChannel serve;
+  HostChannel call;
+  std::unique_ptr<FusedDriver> driver;
+};
+
+class FusedDriverTest : public ::testing::Test {
+ protected:
+  FusedDriverTest() {
+    lh_command_method method = {};
+    method.method = kMethod;
+    lh_address address = kLoopback;
+    address.port = OpenServer(server_.Commands(), method, "", address).port;
+    peer_ = Connect(client_.Commands(), address);
+    lh_message empty = {};
+    empty.kind = LH_KIND_EMPTY;
+    empty.aux = 1;
+    server_.Put(server_.serve, empty);
+  }
+
+  void PutCall(std::uint32_t round, const std::string& request) {
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.code = kMethod;
+    call.data = peer_;
+    client_.Put(client_.call, call, request);
+  }
+  void PutReply(const TakenMessage& arrived, const std::string& text) {
+    lh_message reply = {};
+    reply.kind = LH_KIND_REPLY;
+    reply.call = arrived.header.call;
+    server_.Put(server_.serve, reply, text);
+  }
+
+  Node server_;
+  Node client_;
+  std::uint64_t peer_ = 0;
+};
+
+TEST_F(FusedDriverTest, ThreadsThatWaitCarryCalls) {
+  constexpr std::uint32_t kRounds = 200;
+  std::thread worker([this] {
+    for (std::uint32_t round = 1; round <= kRounds; ++round) {
+      const TakenMessage arrived = server_.Take(server_.serve);
+      PutReply(arrived, "reply to " + arrived.payload);
+    }
+  });
+  for (std::uint32_t round = 1; round <= kRounds; ++round) {
+    const std::string request(round % 80, 'q');
+    PutCall(round, request);
+    ASSERT_EQ(client_.Take(client_.call).payload, "reply to " + request);
+  }
+  worker.join();
+}
+
+// Neither a handler that is away nor a caller that does not wait stops a call.
+TEST_F(FusedDriverTest, WhileNobodyWaitsTheThreadThatStandsByCarriesThem) {
+  for (std::uint32_t round = 1; round <= 10; ++round) {
+    PutCall(round, "request");
+    const TakenMessage arrived = Node::Watch(server_.serve);
+    ASSERT_EQ(arrived.payload, "request");
+    PutReply(arrived, "reply");
+    ASSERT_EQ(Node::Watch(client_.call).payload, "reply");
+  }
+}
+
+TEST_F(FusedDriverTest, AThreadThatWaitsAgainLeadsInPlaceOfTheOneThatStoodBy) {
+  for (std::uint32_t round = 1; round <= 30; round += 2) {
+    PutCall(round, "request");
+    PutReply(server_.Take(server_.serve), "reply");
+    ASSERT_EQ(client_.Take(client_.call).payload, "reply");
+    PutCall(round + 1, "request");
+    PutReply(Node::Watch(server_.serve), "reply");
+    ASSERT_EQ(Node::Watch(client_.call).payload, "reply");
+  }
+}
+
+// The leader began to sleep without an end; then a call is put that nobody will
+// ever say anything of.
+TEST(FusedDriverTimerTest, ATimerOfAnothersCallEndsTheLeadersSleep) {
+  const int silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(at);
+  ASSERT_EQ(bind(silent, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(getsockname(silent, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  Node node;
+  lh_address address = kLoopback;
+  address.port = ntohs(at.sin_port);
+  const std::uint64_t peer = Connect(node.Commands(), address);
+  lh_message empty = {};
+  empty.kind = LH_KIND_EMPTY;
+  empty.aux = 1;
+  node.Put(node.serve, empty);
+  std::thread leader([&node] {
+    EXPECT_EQ(node.Take(node.serve).header.kind, LH_KIND_RETIRE);
+  });
+  for (std::uint32_t round = 1; round <= 3; ++round) {
+    lh_message call = {};
+    call.kind = LH_KIND_CALL;
+    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.code = kMethod;
+    call.data = peer;
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    call.deadline = static_cast<std::uint64_t>(now.tv_sec) * kSecond +
+                    static_cast<std::uint64_t>(now.tv_nsec) + 50 * kMillisecond;
+    node.Put(node.call, call);
+    EXPECT_NE(Node::Watch(node.call).header.code, 0u);
+  }
+  lh_command_handle retire;
+  retire.handle = lh_handle(0, node.region.endpoint(0)->generation);
+  node.Control(LH_COMMAND_ENDPOINT_RETIRE, testing::Payload(retire));
+  leader.join();
+  close(silent);
+}
+
+// A message for the leader, from a turn of another thread.
+TEST_F(FusedDriverTest, WhoeverRingsWakesTheLeader) {
+  for (std::uint64_t round = 1; round <= 200; ++round) {
+    std::thread leader([this] {
+      EXPECT_EQ(client_.Take(client_.call).header.kind, LH_KIND_RESULT);
+    });
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = LH_COMMAND_SERVER_OPEN;
+    header.call = round;
+    // The lane out is this thread's, the lane in the other's.
+    client_.Put(client_.call, header);
+    leader.join();
+  }
+}
+
+TEST(FusedDriverReportTest, AnswersThoughNobodyWaits) {
+  char folder[] = P_tmpdir "/lauberhorn-fused-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  {
+    FusedDriverOptions options;
+    options.report_folders = {folder};
+    Node node(options);
+    const std::string path = node.driver->report_path();
+    ASSERT_NE(path, "");
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    const int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(
+        connect(peer, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
+    ASSERT_EQ(write(peer, "stat\n", 5), 5);
+    char first = 0;
+    EXPECT_EQ(read(peer, &first, 1), 1);
+    EXPECT_EQ(first, '{');
+    close(peer);
+  }
+  EXPECT_EQ(rmdir(folder), 0);
+}
+
+TEST(FusedDriverEndTest, EndsInEveryState) {
+  for (int round = 0; round < 50; ++round) {
+    Node node;
+    if (round % 2 == 0) continue;  // it stands by
+    std::thread waits([&] { node.Take(node.call); });
+    lh_message header = {};
+    header.kind = LH_KIND_CONTROL;
+    header.code = LH_COMMAND_SERVER_OPEN;
+    header.call = 1;
+    node.Put(node.call, header);
+    waits.join();  // it watches
+  }
+}
+
+TEST(FusedDriverEndTest, ADisownedDriverDoesNothing) {
+  Node node;
+  node.driver->Disown();
+  lh_message header = {};
+  header.kind = LH_KIND_CONTROL;
+  header.code = LH_COMMAND_SERVER_OPEN;
+  header.call = 1;
+  node.Put(node.call, header);
+  EXPECT_FALSE(node.driver->Look(0));
+  ASSERT_TRUE(node.call.Park());
+  __u64* const word = node.call.next_word();
+  node.driver->Sleep(0, word, lh_load_acquire(word), kNever);
+  node.driver->End(0);
+  EXPECT_TRUE(node.call.Unpark()) << "nothing has come";
+}
+
+}  // namespace
+}  // namespace lauberhorn::nic

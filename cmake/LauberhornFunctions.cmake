@@ -7,7 +7,7 @@
 #   lauberhorn_installed_library(NAME t FROM .. [DEPS ..])
 #   lauberhorn_program(NAME t SRCS .. [DEPS ..] [INSTALL | DAEMON])
 #   lauberhorn_test(NAME t SRCS .. [DEPS ..] [LABELS ..] [ARGS ..] [TIMEOUT s]
-#                   [SHARDS n] [GNU_EXTENSIONS])
+#                   [SHARDS n] [GNU_EXTENSIONS] [DRIVERS])
 #   lauberhorn_fuzzer(NAME t SRCS .. CORPUS folder [DEPS ..])
 #   lauberhorn_benchmark(NAME t SRCS .. [DEPS ..])
 #
@@ -132,10 +132,11 @@ endfunction()
 #   stress       runs under other sanitizers in `make check-full` only
 #   long         does more when LAUBERHORN_LONG=1 (`make check-full`)
 # SHARDS makes it so many tests, NAME_1 and so on, with the argument --shard=1/n.
-# GNU_EXTENSIONS are for the kernel's macros and the like.
+# GNU_EXTENSIONS are for the kernel's macros and the like. DRIVERS runs it once
+# with each driver of an embedded engine: NAME with a thread, NAME_fused.
 # Each label has a build target, lauberhorn_tests_<label>.
 function(lauberhorn_test)
-  cmake_parse_arguments(ARG "GNU_EXTENSIONS" "NAME;SHARDS;TIMEOUT"
+  cmake_parse_arguments(ARG "GNU_EXTENSIONS;DRIVERS" "NAME;SHARDS;TIMEOUT"
                         "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   lauberhorn_require_parsed(lauberhorn_test)
   if(NOT LAUBERHORN_BUILD_TESTS)
@@ -175,6 +176,12 @@ function(lauberhorn_test)
   else()
     add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS})
   endif()
+  set(environment
+      "UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=second_deadlock_stack=1:die_after_fork=0")
+  if(ARG_DRIVERS)
+    add_test(NAME ${ARG_NAME}_fused COMMAND ${ARG_NAME} ${ARG_ARGS})
+    list(APPEND tests ${ARG_NAME}_fused)
+  endif()
   # A test program that runs no test has not passed.
   set_tests_properties(
     ${tests}
@@ -182,8 +189,15 @@ function(lauberhorn_test)
       TIMEOUT ${ARG_TIMEOUT}
       LABELS "${ARG_LABELS}"
       FAIL_REGULAR_EXPRESSION "Running 0 tests from"
-      ENVIRONMENT
-      "UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=second_deadlock_stack=1")
+      ENVIRONMENT "${environment}")
+  if(ARG_DRIVERS)
+    set_tests_properties(
+      ${ARG_NAME} PROPERTIES ENVIRONMENT
+                             "${environment};LAUBERHORN_ENGINE=thread")
+    set_tests_properties(
+      ${ARG_NAME}_fused PROPERTIES ENVIRONMENT
+                                   "${environment};LAUBERHORN_ENGINE=fused")
+  endif()
 endfunction()
 
 set(LAUBERHORN_TEST_LABELS concurrency memory stress long)

@@ -14,6 +14,16 @@ namespace {
 
 constexpr absl::string_view kCancelledText = "the server cancelled the call";
 
+// Without the word, which the NIC may still try to take back.
+lh_message HeaderOf(const lh_line* line) {
+  lh_message header = {};
+  constexpr std::size_t kAfterWord = sizeof(header.word);
+  std::memcpy(reinterpret_cast<std::uint8_t*>(&header) + kAfterWord,
+              reinterpret_cast<const std::uint8_t*>(&line->header) + kAfterWord,
+              sizeof(header) - kAfterWord);
+  return header;
+}
+
 }  // namespace
 
 ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
@@ -22,7 +32,7 @@ ArrivedCall::ArrivedCall(Endpoint& endpoint, EndpointPool& endpoints,
     : endpoint_(endpoint),
       endpoints_(endpoints),
       attachment_(attachment),
-      header_(line->header) {
+      header_(HeaderOf(line)) {
   endpoint.serving_call = header_.call;
   const std::size_t length = std::min<std::size_t>(header_.length, kMaxMessage);
   absl::Span<const std::uint8_t> message = {line->payload, length};

@@ -65,6 +65,10 @@ lh_hint* Device::Bind(std::uint32_t /*endpoint*/) { return nullptr; }
 
 void Device::Unbind(std::uint32_t /*endpoint*/) {}
 
+bool Device::Look(std::uint32_t /*endpoint*/) { return false; }
+
+void Device::EndWait(std::uint32_t /*endpoint*/) {}
+
 absl::Status CheckDevice(const lh_info& info) {
   if (lh_load_acquire(&info.magic) != LH_MAGIC) {
     return absl::UnavailableError("the device is no NIC, or is lost");

@@ -13,6 +13,9 @@
 //   Ring     wake the NIC
 //   Control  a command to the NIC
 //
+// A NIC may do its work on the threads that wait for it (WaitersDrive()); it
+// gets them by Look() and EndWait().
+//
 // Thread-safety: all functions from any thread; a channel belongs to one.
 #ifndef LAUBERHORN_LIBRPC_DEVICE_H_
 #define LAUBERHORN_LIBRPC_DEVICE_H_
@@ -77,6 +80,13 @@ class Device {
                     std::int64_t until) = 0;
 
   virtual void Ring() = 0;
+
+  // Whether the NIC does its work on threads that wait. Then each says Look()
+  // when it finds nothing, before it parks: true if it is to look again. And
+  // EndWait() when it waits no more, if it has said Look().
+  virtual bool WaitersDrive() const { return false; }
+  virtual bool Look(std::uint32_t endpoint);
+  virtual void EndWait(std::uint32_t endpoint);
 
   // Puts the command on a `call` channel that the calling thread owns, and
   // waits for its result: the handle that it made, or the NIC's error.

@@ -94,6 +94,9 @@ class Spy final : public Device {
     device_->Wait(endpoint, word, parked, until);
   }
   void Ring() override { device_->Ring(); }
+  bool WaitersDrive() const override { return device_->WaitersDrive(); }
+  bool Look(std::uint32_t endpoint) override { return device_->Look(endpoint); }
+  void EndWait(std::uint32_t endpoint) override { device_->EndWait(endpoint); }
   absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,
       absl::Span<const std::uint8_t> payload,

@@ -2,18 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/embedded_device.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
+#include <vector>
 
-#include "absl/memory/memory.h"
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
 #include "librpc/environment.h"
 #include "nic/engine_thread.h"
+#include "nic/fused_driver.h"
 #include "nic/region.h"
 #include "nic/report_path.h"
 
@@ -47,58 +52,172 @@ class EmbeddedDevice final : public Device {
  public:
   explicit EmbeddedDevice(const nic::RegionOptions& options)
       : memory_(nic::Region::Size(options)) {}
+  ~EmbeddedDevice() override;
 
-  absl::Status Start(const nic::RegionOptions& options,
-                     const nic::EngineThreadOptions& engine) {
+  absl::Status Start(const nic::RegionOptions& options) {
     if (!memory_.ok()) {
       return absl::ResourceExhaustedError(
           absl::StrCat("cannot map ", nic::Region::Size(options),
                        " bytes for the NIC's region: ", std::strerror(errno)));
     }
     region_ = std::make_unique<nic::Region>(options, memory_.bytes());
-    absl::StatusOr<std::unique_ptr<nic::EngineThread>> thread =
-        nic::EngineThread::Start(engine, *region_);
+    return absl::OkStatus();
+  }
+
+  // One of these follows.
+  absl::Status Drive(const nic::EngineThreadOptions& options) {
+    auto thread = nic::EngineThread::Start(options, *region_);
     if (!thread.ok()) return thread.status();
     thread_ = *std::move(thread);
-    attachment_ = TrustingAttachment(region_->base());
-    return absl::OkStatus();
+    return Begin();
+  }
+  absl::Status Drive(const nic::FusedDriverOptions& options) {
+    auto fused = nic::FusedDriver::Start(options, *region_);
+    if (!fused.ok()) return fused.status();
+    fused_ = *std::move(fused);
+    return Begin();
   }
 
   const Attachment& Attach() const override { return attachment_; }
 
-  void Wait(std::uint32_t /*endpoint*/, __u64* word, __u64 parked,
+  void Wait(std::uint32_t endpoint, __u64* word, __u64 parked,
             std::int64_t until) override {
-    SleepOnWord(word, parked, until, /*shared=*/false);
+    if (fused_ == nullptr) {
+      return SleepOnWord(word, parked, until, /*shared=*/false);
+    }
+    fused_->Sleep(
+        endpoint, word, parked,
+        until == kForever ? nic::kNever : static_cast<nic::Nanos>(until));
   }
 
-  void Ring() override { thread_->Ring(); }
+  void Ring() override {
+    if (fused_ != nullptr) {
+      fused_->Ring();
+    } else {
+      thread_->Ring();
+    }
+  }
+
+  bool WaitersDrive() const override { return fused_ != nullptr; }
+  bool Look(std::uint32_t endpoint) override { return fused_->Look(endpoint); }
+  void EndWait(std::uint32_t endpoint) override { fused_->End(endpoint); }
+
+  // In the child of a fork.
+  void Lose() {
+    region_->Down();
+    if (fused_ != nullptr) fused_->Disown();
+    lost_ = true;
+  }
 
  private:
+  absl::Status Begin();
+
   const Mapping memory_;
   std::unique_ptr<nic::Region> region_;
   std::unique_ptr<nic::EngineThread> thread_;
+  std::unique_ptr<nic::FusedDriver> fused_;  // one of the two
   Attachment attachment_ = {};
+  bool lost_ = false;
 };
+
+// All devices of the process: those that a child of it loses.
+class Devices {
+ public:
+  void Add(EmbeddedDevice* device) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    static const int watched = pthread_atfork(&Before, &InParent, &InChild);
+    (void)watched;
+    all_.push_back(device);
+  }
+  void Remove(EmbeddedDevice* device) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.erase(std::remove(all_.begin(), all_.end(), device), all_.end());
+  }
+
+  // Never destroyed: there may be threads when the process exits.
+  static Devices& Get() {
+    static auto& devices = *new Devices;
+    return devices;
+  }
+
+ private:
+  static void Before() { Get().mutex_.lock(); }
+  static void InParent() { Get().mutex_.unlock(); }
+  static void InChild() {
+    for (EmbeddedDevice* const device : Get().all_) device->Lose();
+    Get().all_.clear();
+    Get().mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  std::vector<EmbeddedDevice*> all_;
+};
+
+EmbeddedDevice::~EmbeddedDevice() {
+  Devices::Get().Remove(this);
+  if (!lost_) return;
+  // They would wait for threads that this process does not have.
+  (void)thread_.release();
+  (void)fused_.release();
+}
+
+absl::Status EmbeddedDevice::Begin() {
+  attachment_ = TrustingAttachment(region_->base());
+  Devices::Get().Add(this);
+  return absl::OkStatus();
+}
 
 }  // namespace
 
+absl::StatusOr<EngineDriver> EngineDriverOf(absl::string_view option,
+                                            absl::string_view environment) {
+  const absl::string_view name = option.empty() ? environment : option;
+  if (name.empty() || name == "thread") return EngineDriver::kThread;
+  if (name == "spin") return EngineDriver::kSpin;
+  if (name == "fused") return EngineDriver::kFused;
+  return absl::InvalidArgumentError(absl::StrCat(
+      option.empty() ? "LAUBERHORN_ENGINE" : "RuntimeOptions::engine", " is '",
+      name, "'; it must be thread, fused, or spin"));
+}
+
 absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
     const EmbeddedDeviceOptions& options) {
+  const absl::StatusOr<EngineDriver> driver =
+      EngineDriverOf(options.engine, Environment("LAUBERHORN_ENGINE"));
+  if (!driver.ok()) return driver.status();
   nic::RegionOptions region;
   region.endpoints = options.endpoints;
   region.own_calls = options.calls;
-  region.features = options.spin ? 0 : LH_FEATURE_NEEDS_RING;
-  nic::EngineThreadOptions engine;
-  engine.spin = options.spin;
-  engine.engine.calls = options.accepted_calls;
-  engine.local = options.local && Environment("LAUBERHORN_LOCAL") != "off";
-  engine.trace = Environment("LAUBERHORN_TRACE") == "1";
+  region.features = *driver == EngineDriver::kSpin ? 0 : LH_FEATURE_NEEDS_RING;
+  nic::EngineOptions engine;
+  engine.calls = options.accepted_calls;
+  const bool trace = Environment("LAUBERHORN_TRACE") == "1";
+  const bool local = options.local && Environment("LAUBERHORN_LOCAL") != "off";
+  std::vector<std::string> report_folders;
   if (options.stat && Environment("LAUBERHORN_STAT") != "off") {
-    engine.report_folders =
+    report_folders =
         nic::ReportFolders(geteuid(), Environment("XDG_RUNTIME_DIR"));
   }
   auto device = std::make_unique<EmbeddedDevice>(region);
-  const absl::Status status = device->Start(region, engine);
+  absl::Status status = device->Start(region);
+  if (!status.ok()) return status;
+  if (*driver == EngineDriver::kFused) {
+    nic::FusedDriverOptions fused;
+    fused.engine = engine;
+    fused.spin = options.waiters_spin;
+    fused.trace = trace;
+    fused.local = local;
+    fused.report_folders = std::move(report_folders);
+    status = device->Drive(fused);
+  } else {
+    nic::EngineThreadOptions thread;
+    thread.engine = engine;
+    thread.spin = *driver == EngineDriver::kSpin;
+    thread.trace = trace;
+    thread.local = local;
+    thread.report_folders = std::move(report_folders);
+    status = device->Drive(thread);
+  }
   if (!status.ok()) return status;
   return std::unique_ptr<Device>(std::move(device));
 }

@@ -4,15 +4,22 @@
 // File: librpc/embedded_device.h
 //
 // The default device: the NIC is an engine inside this process, on a thread of
-// its own. Needs no privileges and no service; isolates nothing but the
-// network.
+// its own or on the threads that wait for it. Needs no privileges and no
+// service; isolates nothing but the network.
+//
+// In the child of a fork the NIC of the parent is lost at once: the child has
+// none of its threads, and must not use its sessions. What the parent waited
+// for there does not come. A runtime that is opened in the child has a NIC of
+// its own.
 #ifndef LAUBERHORN_LIBRPC_EMBEDDED_DEVICE_H_
 #define LAUBERHORN_LIBRPC_EMBEDDED_DEVICE_H_
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "librpc/device.h"
 
 namespace lauberhorn {
@@ -22,12 +29,26 @@ struct EmbeddedDeviceOptions {
   std::uint32_t calls = 4096;  // numbers of the process's own calls
   // How many of them the NIC accepts at a time; more are answered BUSY.
   std::uint32_t accepted_calls = ~std::uint32_t{0};
-  bool spin = false;  // the engine's thread never sleeps
-  bool stat = true;   // answers `lauberhorn stat` and `trace`
-  bool local = true;  // reaches peers on this host through memory
+  std::string engine;        // RuntimeOptions::engine
+  bool waiters_spin = true;  // where they drive it, they may before they sleep
+  bool stat = true;          // answers `lauberhorn stat` and `trace`
+  bool local = true;         // reaches peers on this host through memory
 };
 
+// Who drives the engine.
+enum class EngineDriver : std::uint8_t {
+  kThread,  // a thread of its own, which sleeps when there is nothing to do
+  kSpin,    // one that does not
+  kFused,   // the threads that wait
+};
+
+// What RuntimeOptions::engine, or LAUBERHORN_ENGINE if that is empty, names.
+// INVALID_ARGUMENT if they name none.
+absl::StatusOr<EngineDriver> EngineDriverOf(absl::string_view option,
+                                            absl::string_view environment);
+
 // Starts the engine. RESOURCE_EXHAUSTED if memory or a thread is refused.
+// INVALID_ARGUMENT: of EngineDriverOf().
 absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
     const EmbeddedDeviceOptions& options);
 

@@ -34,6 +34,7 @@ Endpoint::Endpoint(Device& device, const lh_endpoint_layout& layout,
     : device_(device),
       handle_(lh_handle(layout.index, layout.generation)),
       spin_ns_(absl::ToInt64Nanoseconds(spin)),
+      drives_(device.WaitersDrive()),
       serve_quarantine_(QuarantineOf(device, layout.serve)),
       call_quarantine_(QuarantineOf(device, layout.call)),
       serve_(device.Channel(layout.serve)),
@@ -45,6 +46,11 @@ void Endpoint::BeginWait(const lh_channel& channel) {
   spin_until_ = 0;
   bell_ = &channel.bell;
   quarantine_ = &channel == &serve_ ? serve_quarantine_ : call_quarantine_;
+}
+
+void Endpoint::EndWait() {
+  SayWaiting(false);
+  if (drives_ && looks_ != 0) device_.EndWait(index());
 }
 
 void Endpoint::Bind() {
@@ -68,7 +74,7 @@ lh_line* Endpoint::GetUntil(lh_channel& channel, std::int64_t until) {
 
 lh_line* Endpoint::TakeNext(lh_channel& channel) {
   lh_line* const line = lh_get(&channel.in, &waiter_);
-  SayWaiting(false);
+  EndWait();
   if (line == nullptr || line->header.kind != LH_KIND_QUARANTINED) return line;
   lh_release(&channel.in, line);
   return nullptr;
@@ -76,6 +82,10 @@ lh_line* Endpoint::TakeNext(lh_channel& channel) {
 
 int Endpoint::Spin(void* endpoint) {
   Endpoint& self = *static_cast<Endpoint*>(endpoint);
+  if (self.drives_) {
+    self.looks_ = 1;
+    return self.device_.Look(self.index());
+  }
   if (self.spin_ns_ == 0) return 0;
   const Attachment& attachment = self.device_.Attach();
   if (self.looks_++ == 0) {
@@ -114,7 +124,7 @@ absl::StatusOr<std::uint64_t> Endpoint::Control(
   BeginWait(call_);
   absl::StatusOr<std::uint64_t> result =
       device_.Control(call_, waiter_, command, payload, answer);
-  SayWaiting(false);
+  EndWait();
   return result;
 }
 
@@ -232,7 +242,9 @@ absl::Status Endpoint::Reopen() {
     }
     sched_yield();
   }
-  return GetResult(call_, waiter_, number).status();
+  absl::Status status = GetResult(call_, waiter_, number).status();
+  EndWait();
+  return status;
 }
 
 }  // namespace lauberhorn

@@ -8,7 +8,8 @@
 //
 // Waiting: look at the word for a few microseconds, about what a wake costs,
 // but not at all if the NIC runs on this CPU: it could not answer meanwhile.
-// Then park. lh_get() has the order of the steps.
+// Then park. lh_get() has the order of the steps. Where the NIC does its work
+// on the threads that wait, the device says how long to look.
 #ifndef LAUBERHORN_LIBRPC_ENDPOINT_H_
 #define LAUBERHORN_LIBRPC_ENDPOINT_H_
 
@@ -122,6 +123,8 @@ class Endpoint {
  private:
   // Begins a wait on the channel.
   void BeginWait(const lh_channel& channel);
+  // Ends it: for all waits that BeginWait() began.
+  void EndWait();
   // Tells who reads the hint whether this thread does nothing but look.
   void SayWaiting(bool waiting) {
     if (hint_ == nullptr) return;
@@ -144,6 +147,7 @@ class Endpoint {
   Device& device_;
   const std::uint64_t handle_;
   const std::int64_t spin_ns_;
+  const bool drives_;  // Device::WaitersDrive()
   bool bound_ = false;
   lh_hint* hint_ = nullptr;      // null if nobody reads it
   std::uint64_t left_ = 0;       // the call that Leave() was said of

@@ -30,7 +30,8 @@ absl::StatusOr<std::unique_ptr<Device>> OpenDevice(
   EmbeddedDeviceOptions embedded;
   embedded.endpoints = options.endpoints;
   embedded.calls = options.endpoints + options.max_calls;
-  embedded.spin = options.spin;
+  embedded.engine = options.engine;
+  embedded.waiters_spin = options.spin_before_park > absl::ZeroDuration();
   embedded.stat = options.stat;
   embedded.local = options.local;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);

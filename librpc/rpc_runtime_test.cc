@@ -121,7 +121,7 @@ TEST(RpcRuntimeTest, TheDefaultIsSharedAndOpensAgain) {
 
 TEST(RpcRuntimeTest, ASpinningEngineServesToo) {
   RuntimeOptions options;
-  options.spin = true;
+  options.engine = "spin";
   const std::shared_ptr<Runtime> runtime = OpenRuntime(options);
   TestServer server(runtime);
   const std::shared_ptr<Client> client = Connect(runtime, server.target());

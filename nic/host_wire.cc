@@ -116,10 +116,9 @@ void HostWire::Flush() {
 }
 
 bool HostWire::TryToSleep() {
-  // A ring must have said that nothing is there: what comes then ends the
-  // sleep. The socket itself ends it as long as anything is there.
-  if (udp_->input() == UdpWire::Input::kRing &&
-      !std::exchange(udp_empty_, false)) {
+  // The socket must have said that nothing is there: what comes then ends the
+  // sleep.
+  if (!std::exchange(udp_empty_, false)) {
     udp_next_ = true;
     return false;
   }

@@ -39,8 +39,9 @@ nic::RegionOptions RegionOf(const StallingDeviceOptions& options) {
   nic::RegionOptions region;
   region.endpoints = options.embedded.endpoints;
   region.own_calls = options.embedded.calls;
-  region.features = LH_FEATURE_NEEDS_KICK |
-                    (options.embedded.spin ? 0 : LH_FEATURE_NEEDS_RING);
+  region.features =
+      LH_FEATURE_NEEDS_KICK |
+      (options.embedded.engine == "spin" ? 0 : LH_FEATURE_NEEDS_RING);
   region.line_stride = kPage;
   region.t_max_ns =
       static_cast<std::uint32_t>(absl::ToInt64Nanoseconds(options.t_max));
@@ -117,7 +118,7 @@ absl::Status StallingDevice::Start() {
   if (stop_ < 0) return Refused("cannot create an eventfd");
 
   nic::EngineThreadOptions engine;
-  engine.spin = options_.embedded.spin;
+  engine.spin = options_.embedded.engine == "spin";
   engine.engine.calls = options_.embedded.accepted_calls;
   engine.mapped_twice = true;
   auto thread = nic::EngineThread::Start(engine, *region_);

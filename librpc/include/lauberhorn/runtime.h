@@ -20,7 +20,8 @@
 // before; a CallQueue is to be made anew. Memory of a lost NIC's device is kept
 // until the threads that made calls or commands by it have made one by another,
 // or have ended; then until the NIC is looked for the next time. An embedded
-// NIC is never lost.
+// NIC is lost in the child of a fork only, at once, and only for the child; who
+// has servers there must not destroy them, as their threads are the parent's.
 //
 // Thread-safety: safe from any thread. Blocking: Open() and Default() start the
 // device, or wait for the NIC's answer, which takes about a millisecond;
@@ -42,7 +43,7 @@ namespace lauberhorn {
 // What can be chosen; the defaults suit a service on a shared machine.
 struct RuntimeOptions {
   // Where the NIC is:
-  //   embedded   in this process, on a thread of its own
+  //   embedded   in this process
   //   kernel     behind the kernel's module, /dev/lauberhorn0: lauberhornd, or
   //              hardware, which serves many processes
   //   auto       kernel, if a NIC serves there and this user may; else embedded
@@ -74,12 +75,21 @@ struct RuntimeOptions {
   // 65,536. Of an embedded device, as `endpoints`.
   std::uint32_t max_calls = 4096;
 
-  // Whether an embedded engine's thread spins instead of sleeping when there is
-  // nothing to do: give it a core of its own.
-  bool spin = false;
+  // Who does the work of an embedded NIC:
+  //   thread  a thread of its own, which sleeps while there is nothing to do
+  //   spin    one that never sleeps: give it a core of its own
+  //   fused   the threads that wait for it, so that no thread stands between a
+  //           packet and its handler, or a reply and its caller; another one
+  //           stands by. A caller that has no call under way that it waits for,
+  //           and fetches nothing from its queues, leaves its NIC to that
+  //           thread, which looks once a millisecond.
+  // Empty: what LAUBERHORN_ENGINE in the environment says; else thread.
+  std::string engine;
 
   // How long a thread looks at its line before it parks, at most. It does not
-  // look at all where the engine runs on the same CPU.
+  // look at all where the engine runs on the same CPU. Of a fused engine it
+  // says only whether threads may look before they sleep, unless it is 0: how
+  // long they do, 0 to 8 us, follows from how long they usually wait.
   absl::Duration spin_before_park = absl::Microseconds(3);
 
   // Whether, with an embedded device, `lauberhorn stat` and `lauberhorn trace`

@@ -46,6 +46,9 @@ CORRECT = [
     ("dispatch_take", "ROUND=4", "two that wait, and another"),
     ("dispatch_reset", "ENDS=1", "an end, a loss and a reset"),
     ("dispatch_nested", "CALLS=3 DEPTH=3", "three calls, three deep"),
+    ("fused", "CALLS=1 LOSSES=0", "two callers"),
+    ("fused", "CALLS=1 LOSSES=1 WORKER=1", "a caller and a worker, a packet is lost"),
+    ("fused", "CALLS=2 LOSSES=0 WORKER=1", "a caller and a worker, two calls"),
 ]
 
 CORRECT_LARGE = [
@@ -86,6 +89,8 @@ CORRECT_LARGE = [
     ("dispatch_take", "ROUND=12", "longer rounds"),
     ("dispatch_reset", "ENDS=2 RESETS=2", "more of all"),
     ("dispatch_nested", "CALLS=4 DEPTH=4 CAP_OF_SECOND=2", "four calls, four deep"),
+    ("fused", "CALLS=1 LOSSES=1", "two callers, a packet is lost"),
+    ("fused", "CALLS=2 LOSSES=0", "two callers, one calls twice"),
 ]
 
 # Correct configurations that are large enough for gcc to be worth its time.
@@ -240,6 +245,13 @@ MUTANTS = [
     ("NOBODY_EXHAUSTED", "dispatch_nested", "", "EVERY_RUN_ENDS"),
     ("LEAVE_KEEPS_CPU", "dispatch_nested", "", "EVERY_RUN_ENDS"),
     ("REPLIED_COUNTS_AS_WAITING", "dispatch_nested", "", "REFUSED_ONLY_IF_STUCK"),
+    ("NO_MARK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("NO_LOOK_AT_WORD", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("SAYS_WORD_AFTER_LOCK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("EARLIER_TIMER_UNSAID", "fused", "CALLS=1 LOSSES=1 WORKER=1", "EVERY_RUN_ENDS"),
+    ("FOLLOWS_AFTER_A_LOOK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("RESIGNS_UNWATCHED", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("RING_NOT_PASSED_ON", "fused", "CALLS=1 LOSSES=1 WORKER=1", "EVERY_RUN_ENDS"),
 ]
 
 # Mutants that break EVERY_RUN_ENDS by a run that goes on for ever.
@@ -398,6 +410,14 @@ WITNESSES = [
     ("REFUSED_ONLY_IF_STUCK", "REPLIED_AT_CAP", "dispatch_nested", ""),
     ("EVERY_RUN_ENDS", "SERVED_AT_CAP", "dispatch_nested", ""),
     ("EVERY_RUN_ENDS", "ALL_SERVED", "dispatch_nested", ""),
+    ("EVERY_RUN_ENDS", "MARK_HEEDED", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "FOLLOWER_WOKEN", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "FOLLOWER_LEADS", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "ANSWERED_BEFORE_LEADING", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "LEADER_RUNG", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "EARLIER_TIMER", "fused", "CALLS=1 LOSSES=1 WORKER=1"),
+    ("EVERY_RUN_ENDS", "STANDBY_LEADS", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "RING_PASSED_ON", "fused", "CALLS=1 LOSSES=0"),
 ]
 
 # Where each edge of spec/channel.table is taken (EDGE_LEAVES_ITS_STATES).

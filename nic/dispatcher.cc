@@ -285,13 +285,13 @@ void Dispatcher::SendRetire(std::uint32_t endpoint) {
   Forget(endpoint);
 }
 
-void Dispatcher::Abandon(std::uint32_t endpoint) {
+void Dispatcher::Abandon(std::uint32_t endpoint, absl::StatusCode code) {
   TakeBackAll(endpoint);
   if (endpoints_[endpoint].held > 0) {
     for (std::uint32_t call = 0; call < calls_.size(); ++call) {
       if (calls_[call].state == kDelivered &&
           calls_[call].endpoint == endpoint) {
-        Fail(call, absl::StatusCode::kUnknown,
+        Fail(call, code,
              "the thread that had the call has ended; the call may have run");
       }
     }

@@ -131,8 +131,9 @@ class Dispatcher {
 
   // Nobody waits there any more, or another thread is going to: forgets what
   // the last one said, gives to others what it had not taken, and ends the
-  // calls that it had.
-  void Abandon(std::uint32_t endpoint);
+  // calls that it had with this code.
+  void Abandon(std::uint32_t endpoint,
+               absl::StatusCode code = absl::StatusCode::kUnknown);
 
   // What became of the endpoint's thread: a CPU runs it; it left one, or may
   // have, and what it put was collected; or its RUN woke nobody.

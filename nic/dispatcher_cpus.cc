@@ -32,7 +32,8 @@ void Dispatcher::OnLeft(std::uint32_t endpoint) {
   Endpoint& state = endpoints_[endpoint];
   if (cpus_->IsDead(endpoint)) {
     state.slow = false;
-    return Abandon(endpoint);
+    // Mostly its process ends with it: callers get what they would get then.
+    return Abandon(endpoint, absl::StatusCode::kUnavailable);
   }
   // Rule 7: what it left for came before it went to sleep.
   if (waking_ == endpoint && channels_.NewestWaits(Serve(endpoint))) return;

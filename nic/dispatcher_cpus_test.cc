@@ -253,6 +253,7 @@ TEST_F(DispatcherCpusTest, TheCallsOfADeadThreadEndAndItGetsNoMore) {
   Look();
   ASSERT_EQ(done_.size(), 1u);
   EXPECT_EQ(done_[0].sequence, 1u);
+  EXPECT_EQ(done_[0].status, 14) << "UNAVAILABLE, as when its process ends";
   Accept(2);
   EXPECT_FALSE(Asked(0));
   EXPECT_EQ(counters_.calls_queued.value(), 1u);

@@ -68,17 +68,18 @@ void Pause() {
 }
 
 // The futex of a word is its low half: the contract is little-endian.
-void SleepOnWord(__u64* word, __u64 parked, Nanos until) {
+// Until it is not `seen` any more.
+void SleepOn(Leadership::Wakes& wakes, std::uint32_t seen, Nanos until) {
   const timespec when = ToTimespec(until);
   // With a bitset the time is absolute, of CLOCK_MONOTONIC.
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
-          FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-          static_cast<std::uint32_t>(parked), until == kNever ? nullptr : &when,
-          nullptr, FUTEX_BITSET_MATCH_ANY);
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakes),
+          FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen,
+          until == kNever ? nullptr : &when, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
-void WakeOnWord(__u64* word) {
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word),
+void WakeOn(Leadership::Wakes& wakes) {
+  wakes.fetch_add(1, std::memory_order_release);
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakes),
           FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
 }
 
@@ -198,11 +199,11 @@ void FusedDriver::Release() {
   }
 }
 
-void FusedDriver::Wake(std::uint32_t /*endpoint*/, __u64* word) {
+void FusedDriver::Wake(std::uint32_t endpoint, __u64* word) {
   if (word == leader_word_.load(std::memory_order_relaxed)) {
     RingBell(bell_);
   } else {
-    WakeOnWord(word);
+    WakeOn(waits_[endpoint].wakes);
   }
 }
 
@@ -258,13 +259,15 @@ void FusedDriver::Sleep(std::uint32_t endpoint, __u64* word, __u64 parked,
   if (disowned_.load(std::memory_order_relaxed)) return;
   Wait& wait = waits_[endpoint];
   wait.slept = true;
+  // Before it is looked whether there is a reason to be woken.
+  const std::uint32_t seen = wait.wakes.load(std::memory_order_acquire);
   bool from_standby;
-  if (leadership_.Begin(wait.role, word, &from_standby)) {
+  if (leadership_.Begin(wait.role, &wait.wakes, &from_standby)) {
     if (from_standby) RingBell(standby_bell_);
     const NoCancellation whole;
     return SleepLeading(wait, word, parked, until);
   }
-  SleepOnWord(word, parked, until);
+  if (lh_load_acquire(word) == parked) SleepOn(wait.wakes, seen, until);
   leadership_.Awake(wait.role);
   wait.look = wait.role.leads();
 }
@@ -320,7 +323,7 @@ void FusedDriver::End(std::uint32_t endpoint) {
 void FusedDriver::Resign(Wait& wait) {
   const Leadership::Woken woken =
       leadership_.Resign(wait.role, wait.to_another);
-  if (woken.word != nullptr) WakeOnWord(woken.word);
+  if (woken.wakes != nullptr) WakeOn(*woken.wakes);
   if (woken.standby) RingBell(standby_bell_);
 }
 

@@ -10,8 +10,8 @@
 //   Look()   a thread that waits found nothing: a turn for the wires, as long
 //            as that is likely to bring what it waits for (nic/spin_budget.h)
 //   Sleep()  then it sleeps: the leader (nic/leadership.h) on the wires,
-//   without
-//            the engine's lock, so that others can send; others on their words
+//            without the engine's lock, so that others can send; others on a
+//            count of their wakes
 //   End()    it has what it waited for, or waits no more: a leader resigns. It
 //            wakes another only if it is likely to be away for long, or if more
 //            waits to be done
@@ -24,11 +24,13 @@
 //   a message in `out`   by the word of its slot. Here the engine always says
 //                        that it sleeps, so every put rings, and a ring does a
 //                        turn or leaves a mark (nic/engine_lock.h).
-//   a message in `in`    by the word of its slot, under the lock, which is also
-//                        what a follower's futex compares. The leader says on
-//                        which word it will sleep, under the lock, and then
-//                        looks at the word before it lets go: who fills it
-//                        later finds it there, and rings the bell.
+//   a message in `in`    by the word of its slot, under the lock. A follower
+//   has
+//                        read its count of wakes before it looks at the word,
+//                        and sleeps only while both are as they were. The
+//                        leader says on which word it will sleep, under the
+//                        lock, and then looks at the word before it lets go:
+//                        who fills it later finds it there, and rings the bell.
 //   a timer              what a turn wants next is compared, under the lock,
 //                        with the time until which the leader said, under the
 //                        lock, that it will sleep. An earlier one rings.
@@ -129,6 +131,7 @@ class FusedDriver final : private Waker {
   // Of the thread that waits at one endpoint.
   struct alignas(128) Wait {
     Leadership::Waiter role;
+    Leadership::Wakes wakes{0};  // as it follows
     SpinBudget spin;
     Nanos since = 0;         // it waits; 0 if it does not
     bool slept = false;      // since then

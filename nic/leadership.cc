@@ -4,7 +4,7 @@
 
 namespace lauberhorn::nic {
 
-bool Leadership::Begin(Waiter& waiter, __u64* word, bool* from_standby) {
+bool Leadership::Begin(Waiter& waiter, Wakes* wakes, bool* from_standby) {
   *from_standby = false;
   if (waiter.leads_) return true;
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -15,7 +15,7 @@ bool Leadership::Begin(Waiter& waiter, __u64* word, bool* from_standby) {
     return true;
   }
   waiter.follows_ = true;
-  waiter.word_ = word;
+  waiter.wakes_ = wakes;
   waiter.previous_ = nullptr;
   waiter.next_ = followers_;
   if (followers_ != nullptr) followers_->previous_ = &waiter;
@@ -44,7 +44,7 @@ Leadership::Woken Leadership::Resign(Waiter& waiter, bool to_another) {
     leader_ = followers_;
     Unlink(*leader_);
     leader_->leads_ = true;
-    woken.word = leader_->word_;
+    woken.wakes = leader_->wakes_;
     return woken;
   }
   leader_ = nullptr;

@@ -20,16 +20,17 @@
 // gives it to the next as soon as its wait is over.
 //
 // Lost wake-ups: all is decided under one mutex, so a thread follows a leader
-// who will see it there, or finds that there is none. A follower that is not
-// made the leader sleeps until the engine fills its word, for which somebody
-// polls (above). Nobody sleeps or does a turn under the mutex.
+// who will see it there, or finds that there is none. A follower sleeps as long
+// as its count of wakes is what it was before Begin(): who gives it the lead,
+// or fills the word that it waits for, raises that. So neither is lost on a
+// thread that is only about to sleep. Nobody sleeps or does a turn under the
+// mutex.
 //
 // Thread-safety: safe from any thread; a Waiter belongs to one.
 #ifndef LAUBERHORN_NIC_LEADERSHIP_H_
 #define LAUBERHORN_NIC_LEADERSHIP_H_
 
-#include <linux/types.h>
-
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 
@@ -39,6 +40,9 @@ namespace lauberhorn::nic {
 
 class Leadership {
  public:
+  // How often a thread was woken; a futex.
+  using Wakes = std::atomic<std::uint32_t>;
+
   // One thread's; as long as it waits.
   class Waiter {
    public:
@@ -49,7 +53,7 @@ class Leadership {
     friend class Leadership;
     bool leads_ = false;
     bool follows_ = false;
-    __u64* word_ = nullptr;  // that it sleeps on as it follows
+    Wakes* wakes_ = nullptr;  // that it sleeps on as it follows
     Waiter* next_ = nullptr;
     Waiter* previous_ = nullptr;
   };
@@ -60,14 +64,14 @@ class Leadership {
 
   // The waiter is about to sleep. True: it leads, and `*from_standby` says
   // whether the standby thread did, which is to be woken then. False: it
-  // follows, and sleeps on `word`; Awake() must come next.
-  bool Begin(Waiter& waiter, __u64* word, bool* from_standby);
+  // follows, and sleeps on `wakes`; Awake() must come next.
+  bool Begin(Waiter& waiter, Wakes* wakes, bool* from_standby);
   void Awake(Waiter& waiter);
 
   // A waiter that leads stops to. `to_another`: not for a moment only.
   struct Woken {
-    __u64* word = nullptr;  // of the new leader, who sleeps there; or null
-    bool standby = false;   // the standby thread is to be woken
+    Wakes* wakes = nullptr;  // of the new leader, who sleeps there; or null
+    bool standby = false;    // the standby thread is to be woken
   };
   Woken Resign(Waiter& waiter, bool to_another);
 

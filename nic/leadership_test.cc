@@ -93,13 +93,13 @@ class World {
     Leadership::Waiter waiter;
     State state = kAway;
     bool woken = false;
-    __u64 word = 0;
+    Leadership::Wakes wakes{0};
   };
 
   void Begin(Thread& thread) {
     bool from_standby = false;
     const bool leads =
-        leadership_.Begin(thread.waiter, &thread.word, &from_standby);
+        leadership_.Begin(thread.waiter, &thread.wakes, &from_standby);
     EXPECT_EQ(leads, thread.waiter.leads());
     if (from_standby) standby_rung_ = true;
     thread.state = leads ? kLeads : kFollows;
@@ -111,9 +111,9 @@ class World {
     const Leadership::Woken woken =
         leadership_.Resign(thread.waiter, to_another);
     EXPECT_FALSE(thread.waiter.leads());
-    EXPECT_TRUE(to_another || woken.word == nullptr);
+    EXPECT_TRUE(to_another || woken.wakes == nullptr);
     for (Thread& other : threads_) {
-      if (&other.word == woken.word) other.woken = true;
+      if (&other.wakes == woken.wakes) other.woken = true;
     }
     if (woken.standby) standby_rung_ = true;
   }
@@ -170,9 +170,9 @@ TEST(LeadershipTest, SomebodyLooksWhateverTheOrder) {
 TEST(LeadershipTest, TheStandbyThreadSleepsWhenNobodyHasResignedForAWhile) {
   Leadership leadership;
   Leadership::Waiter waiter;
-  __u64 word = 0;
+  Leadership::Wakes wakes{0};
   bool from_standby = false;
-  ASSERT_TRUE(leadership.Begin(waiter, &word, &from_standby));
+  ASSERT_TRUE(leadership.Begin(waiter, &wakes, &from_standby));
   EXPECT_TRUE(from_standby);
   int looks = 0;
   while (leadership.Watch(true, true) == Leadership::Standby::kWatches) {
@@ -181,7 +181,7 @@ TEST(LeadershipTest, TheStandbyThreadSleepsWhenNobodyHasResignedForAWhile) {
   EXPECT_GT(looks, 1);
   // From then on it is woken for who resigns, once.
   EXPECT_TRUE(leadership.Resign(waiter, false).standby);
-  ASSERT_TRUE(leadership.Begin(waiter, &word, &from_standby));
+  ASSERT_TRUE(leadership.Begin(waiter, &wakes, &from_standby));
   EXPECT_FALSE(from_standby);
   EXPECT_FALSE(leadership.Resign(waiter, false).standby);
 }
@@ -189,16 +189,16 @@ TEST(LeadershipTest, TheStandbyThreadSleepsWhenNobodyHasResignedForAWhile) {
 TEST(LeadershipTest, ItLeadsIfNobodyHasLookedForAWhile) {
   Leadership leadership;
   Leadership::Waiter waiter;
-  __u64 word = 0;
+  Leadership::Wakes wakes{0};
   bool from_standby = false;
-  ASSERT_TRUE(leadership.Begin(waiter, &word, &from_standby));
+  ASSERT_TRUE(leadership.Begin(waiter, &wakes, &from_standby));
   leadership.Resign(waiter, false);
   EXPECT_EQ(leadership.Watch(false, false), Leadership::Standby::kWatches);
   EXPECT_EQ(leadership.Watch(true, true), Leadership::Standby::kWatches);
   EXPECT_EQ(leadership.Watch(true, false), Leadership::Standby::kLeads);
   // Until a thread comes that waits.
   EXPECT_TRUE(leadership.StandbyLeads());
-  ASSERT_TRUE(leadership.Begin(waiter, &word, &from_standby));
+  ASSERT_TRUE(leadership.Begin(waiter, &wakes, &from_standby));
   EXPECT_TRUE(from_standby);
   EXPECT_FALSE(leadership.StandbyLeads());
 }

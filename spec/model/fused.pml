@@ -80,6 +80,9 @@ bit bell, standby_bell;
 /* Leadership: each step under its mutex. */
 byte leader = STANDBY;
 bit follows[THREADS];
+#ifdef WAKES_SLEEPERS_ONLY
+bit asleep[THREADS];
+#endif
 bit watching = 1;
 bit looked;
 
@@ -267,7 +270,13 @@ proctype thread(byte me) {
 			fi;
 			if
 			:: follow ->
-				/* The futex compares the word. */
+				/*
+				 * The futex is a count of wakes, which it had before
+				 * Begin(): one that comes before the sleep is not lost.
+				 */
+#ifdef WAKES_SLEEPERS_ONLY
+				asleep[me] = 1;
+#endif
 				if
 				:: word[me] == FULL
 				:: d_step { woken[me] -> REACHED(FOLLOWER_WOKEN, word[me] == FULL) }
@@ -275,6 +284,9 @@ proctype thread(byte me) {
 				d_step {
 					follow = false;
 					woken[me] = 0;
+#ifdef WAKES_SLEEPERS_ONLY
+					asleep[me] = 0;
+#endif
 					follows[me] = 0;
 					leads = (leader == me);
 					REACHED(FOLLOWER_LEADS, leads);
@@ -351,7 +363,11 @@ took:
 					to_another = false;
 					follows[i] = 0;
 					leader = i;
+#ifdef WAKES_SLEEPERS_ONLY
+					woken[i] = asleep[i]
+#else
 					woken[i] = 1
+#endif
 				:: else ->
 					to_another = false;
 					leader = NOBODY;

@@ -117,9 +117,10 @@ void HostWire::Flush() {
 }
 
 bool HostWire::TryToSleep() {
-  // The socket must have said that nothing is there: what comes then ends the
-  // sleep.
-  if (!std::exchange(udp_empty_, false)) {
+  // A ring must have said that nothing is there, or what comes ends no sleep. A
+  // socket is readable as long as something is in it.
+  if (udp_->input() == UdpWire::Input::kRing &&
+      !std::exchange(udp_empty_, false)) {
     udp_next_ = true;
     return false;
   }

@@ -4,10 +4,16 @@
 // File: nic/spin_budget.h
 //
 // How long a thread that waits looks before it sleeps: as long as that brings
-// what it waits for. It grows by a microsecond with each wait that looking
-// ended, and halves with each that it did not. A thread that does not look any
-// more tries again after some waits that were short; ever later, if that brings
-// nothing: so it is where the other side needs this CPU to go on.
+// what it waits for, at most 8 us. It grows by a microsecond with each wait
+// that looking ended, and halves with each that it did not.
+//
+// Trials. Two threads that wait for each other find each other awake, or find
+// each other asleep: then each wait takes two wakes, which may be more than any
+// budget, and no look ever pays. So a thread that does not look any more,
+// though its waits are not long, looks for longer in a few waits in a row: as
+// long as a wake takes where CPUs are slow to wake. If the other side does the
+// same, both are awake from then on; if not, the next trial is made ever later.
+// So it is where the other side needs this CPU to go on.
 //
 // Not thread-safe: each thread that waits has its own.
 #ifndef LAUBERHORN_NIC_SPIN_BUDGET_H_
@@ -22,39 +28,54 @@ namespace lauberhorn::nic {
 class SpinBudget {
  public:
   static constexpr Nanos kMost = 8 * kMicrosecond;
+  static constexpr Nanos kTrial = 32 * kMicrosecond;
+  static constexpr int kTrialWaits = 8;
 
   // Of the next wait.
-  Nanos value() const { return value_; }
+  Nanos value() const { return trial_ > 0 ? kTrial : value_; }
 
   // It was over after so long. `slept`: looking had not ended it.
   void WaitEnded(Nanos after, bool slept) {
-    if (!slept) {
+    if (trial_ > 0) {
+      TrialEnded(after, slept);
+    } else if (!slept) {
       value_ = std::min(value_ + kMicrosecond, kMost);
-      trying_ = false;
-      until_try_ = pause_ = kFirstPause;
-    } else if (trying_) {
-      trying_ = false;
-      value_ = 0;
-      until_try_ = pause_ = std::min(2 * pause_, kLongestPause);
+      until_trial_ = pause_ = kFirstPause;
+    } else if (after >= kPause) {
+      trial_ = kTrialWaits;
+      pause_ = kFirstPause / 2;
     } else if (value_ > 0) {
       value_ = value_ / 2 / kMicrosecond * kMicrosecond;
-    } else if (after <= kShort && --until_try_ == 0) {
-      trying_ = true;
-      value_ = kMost;
+    } else if (after <= kShort && --until_trial_ == 0) {
+      trial_ = kTrialWaits;
     }
   }
 
  private:
-  // What takes so long may take less if the thread need not be woken.
-  static constexpr Nanos kShort = 2 * kMost;
+  // What takes so long may take less if neither thread need be woken.
+  static constexpr Nanos kShort = 4 * kTrial;
+  // Who waited so long may begin with something else now; and to look in vain
+  // then costs little.
+  static constexpr Nanos kPause = 10 * kMillisecond;
   static constexpr int kFirstPause = 16;  // waits
   static constexpr int kLongestPause = 1024;
 
-  // Two that wait for each other both begin to look, and find out.
-  Nanos value_ = kMost;
-  bool trying_ = false;
-  int pause_ = kFirstPause;
-  int until_try_ = kFirstPause;
+  void TrialEnded(Nanos after, bool slept) {
+    if (!slept && after <= kMost) {
+      trial_ = 0;
+      value_ = kMost;
+      until_trial_ = pause_ = kFirstPause;
+    } else if (--trial_ == 0) {
+      value_ = 0;
+      pause_ = std::min(2 * pause_, kLongestPause);
+      until_trial_ = pause_;
+    }
+  }
+
+  Nanos value_ = 0;
+  int trial_ = kTrialWaits;  // waits that are left of it
+  int pause_ = kFirstPause / 2;
+  int until_trial_ = 0;
 };
 
 }  // namespace lauberhorn::nic

@@ -7,7 +7,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-constexpr Nanos kShortWait = 9 * kMicrosecond;
+// Two wakes, and a handler's time.
+constexpr Nanos kShortWait = 40 * kMicrosecond;
 constexpr Nanos kLongWait = kMillisecond;
 
 // How many short waits in sleep it takes until the thread looks again.
@@ -19,25 +20,34 @@ int WaitsUntilItLooks(SpinBudget& budget) {
   return 10'000;
 }
 
-SpinBudget NoBudget() {
+// After a trial, or more, in vain.
+void EndTrial(SpinBudget& budget) {
+  while (budget.value() > 0) budget.WaitEnded(kLongWait, true);
+}
+
+TEST(SpinBudgetTest, BeginsWithATrial) {
   SpinBudget budget;
-  for (int wait = 0; wait < 4; ++wait) budget.WaitEnded(kLongWait, true);
-  return budget;
+  for (int wait = 0; wait < SpinBudget::kTrialWaits; ++wait) {
+    EXPECT_EQ(budget.value(), SpinBudget::kTrial);
+    budget.WaitEnded(kShortWait, true);
+  }
+  EXPECT_EQ(budget.value(), 0u);
 }
 
 TEST(SpinBudgetTest, AThreadWhoseLooksBringNothingSoonDoesNotLook) {
   SpinBudget budget;
+  budget.WaitEnded(kMicrosecond, false);
   EXPECT_EQ(budget.value(), SpinBudget::kMost);
   for (int wait = 0; wait < 4; ++wait) {
     EXPECT_GT(budget.value(), 0u);
     budget.WaitEnded(kShortWait, true);
   }
   EXPECT_EQ(budget.value(), 0u);
-  EXPECT_EQ(NoBudget().value(), 0u);
 }
 
 TEST(SpinBudgetTest, LooksThatBringSomethingGrow) {
   SpinBudget budget;
+  budget.WaitEnded(kMicrosecond, false);
   budget.WaitEnded(kShortWait, true);
   budget.WaitEnded(kShortWait, true);
   EXPECT_EQ(budget.value(), 2 * kMicrosecond);
@@ -48,21 +58,54 @@ TEST(SpinBudgetTest, LooksThatBringSomethingGrow) {
 }
 
 TEST(SpinBudgetTest, LongWaitsAreNoReasonToTryAgain) {
-  SpinBudget budget = NoBudget();
+  SpinBudget budget;
+  EndTrial(budget);
   for (int wait = 0; wait < 10'000; ++wait) budget.WaitEnded(kLongWait, true);
   EXPECT_EQ(budget.value(), 0u);
 }
 
 TEST(SpinBudgetTest, ATrialThatBringsNothingIsMadeEverLater) {
-  SpinBudget budget = NoBudget();
+  SpinBudget budget;
+  EndTrial(budget);
   const int first = WaitsUntilItLooks(budget);
-  budget.WaitEnded(kLongWait, true);
-  EXPECT_EQ(budget.value(), 0u) << "at once";
+  EndTrial(budget);
   EXPECT_EQ(WaitsUntilItLooks(budget), 2 * first);
   budget.WaitEnded(kMicrosecond, false);
   EXPECT_EQ(budget.value(), SpinBudget::kMost);
-  while (budget.value() > 0) budget.WaitEnded(kLongWait, true);
+  EndTrial(budget);
   EXPECT_EQ(WaitsUntilItLooks(budget), first) << "it did bring something";
+}
+
+// Both begin asleep, with a wake that is longer than any budget.
+TEST(SpinBudgetTest, TwoThatWaitForEachOtherFindEachOtherAwake) {
+  constexpr Nanos kWake = 20 * kMicrosecond;
+  constexpr Nanos kHandler = 500;
+  SpinBudget client, server;
+  EndTrial(client);
+  EndTrial(server);
+  bool client_awake = false;  // when its answer comes
+  bool server_awake = false;  // when its call comes
+  int calls = 0;
+  for (; calls < 1000 && !(client_awake && server_awake); ++calls) {
+    const Nanos there = server_awake ? 0 : kWake;
+    const Nanos answered = there + kHandler;
+    client_awake = answered <= client.value();
+    const Nanos back = client_awake ? 0 : kWake;
+    client.WaitEnded(answered + back, !client_awake);
+    // The next call comes when the client is back.
+    server_awake = back <= server.value();
+    server.WaitEnded(back + (server_awake ? 0 : kWake), !server_awake);
+  }
+  EXPECT_LT(calls, 100);
+  EXPECT_GT(client.value(), 0u);
+  EXPECT_GT(server.value(), 0u);
+}
+
+TEST(SpinBudgetTest, APauseIsAReasonForATrial) {
+  SpinBudget budget;
+  EndTrial(budget);
+  budget.WaitEnded(50 * kMillisecond, true);
+  EXPECT_EQ(budget.value(), SpinBudget::kTrial);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 
 // How long a call may be queued before something must change.
 constexpr Nanos kTargetDelay = kMillisecond;
-constexpr std::uint64_t kTooLate = 10;  // times that
+constexpr std::uint64_t kTooLate = 100;  // times that
 
 // To change hands costs a CPU some microseconds.
 constexpr Nanos kQuantum = 200 * kMicrosecond;
@@ -18,6 +18,7 @@ constexpr Nanos kQuantum = 200 * kMicrosecond;
 
 CpuShares::CpuShares(std::uint32_t processes) : processes_(processes) {
   busy_.reserve(processes);
+  preempted_.reserve(processes);
 }
 
 void CpuShares::Begin(std::uint32_t process, std::uint32_t weight) {
@@ -74,7 +75,29 @@ std::uint32_t CpuShares::BestBut(std::uint32_t process, Nanos now) const {
   return best;
 }
 
+void CpuShares::SetPreempted(std::uint32_t process) {
+  if (processes_[process].preempted) return;
+  processes_[process].preempted = true;
+  preempted_.push_back(process);
+}
+
+void CpuShares::ForgetPreempted() {
+  for (const std::uint32_t process : preempted_) {
+    processes_[process].preempted = false;
+  }
+  preempted_.clear();
+}
+
+bool CpuShares::IsAheadOfPreempted(std::uint32_t process, Nanos time) const {
+  const Process& own = processes_[process];
+  return std::any_of(
+      preempted_.begin(), preempted_.end(), [&](std::uint32_t other) {
+        return own.time > processes_[other].time + time * kUnit / own.weight;
+      });
+}
+
 bool CpuShares::MayKeep(std::uint32_t process, Nanos now) const {
+  if (IsAheadOfPreempted(process, kQuantum)) return false;
   const std::uint32_t best = BestBut(process, now);
   if (best == kNone) return true;
   if (Lateness(processes_[best], now) > 0) return false;

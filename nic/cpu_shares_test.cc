@@ -95,12 +95,12 @@ TEST_F(CpuSharesTest, OneThatStarvesComesFirst) {
   Claim(0);
   shares_.Busy(1);
   shares_.Charge(0, kSecond);
-  now_ += 5 * kMillisecond;
+  now_ += 50 * kMillisecond;
   Claim(1);
   EXPECT_EQ(shares_.Next(now_), 1u);
-  now_ += 5 * kMillisecond;
+  now_ += 50 * kMillisecond;
   EXPECT_EQ(shares_.Next(now_ - 1), 1u);
-  EXPECT_EQ(shares_.Next(now_), 0u) << "ten times its target delay";
+  EXPECT_EQ(shares_.Next(now_), 0u) << "a hundred times its target delay";
   // It was given one: that its other calls are as old is no reason.
   shares_.Given(0, now_);
   EXPECT_EQ(shares_.Next(now_), 1u);
@@ -132,7 +132,26 @@ TEST_F(CpuSharesTest, AThreadGivesItsCpuToOneThatStarves) {
   Claim(1);
   shares_.Charge(1, kSecond);
   EXPECT_TRUE(shares_.MayKeep(0, now_));
-  EXPECT_FALSE(shares_.MayKeep(0, now_ + 10 * kMillisecond));
+  EXPECT_FALSE(shares_.MayKeep(0, now_ + 100 * kMillisecond));
+}
+
+TEST_F(CpuSharesTest, WhoIsAheadOfAPreemptedHandlerGivesWay) {
+  shares_.Busy(0);
+  shares_.Busy(1);
+  shares_.SetPreempted(1);
+  EXPECT_TRUE(shares_.MayTake(0)) << "they are level";
+  shares_.Charge(0, 200 * kMicrosecond);
+  EXPECT_FALSE(shares_.MayTake(0));
+  EXPECT_TRUE(shares_.MayKeep(0, now_)) << "for a quantum";
+  shares_.Charge(0, 1);
+  EXPECT_FALSE(shares_.MayKeep(0, now_));
+  EXPECT_TRUE(shares_.MayKeep(1, now_));
+  EXPECT_TRUE(shares_.MayTake(1));
+  Claim(0);
+  EXPECT_EQ(shares_.Next(now_), 0u) << "an idle CPU it may have";
+  shares_.ForgetPreempted();
+  EXPECT_TRUE(shares_.MayTake(0));
+  EXPECT_TRUE(shares_.MayKeep(0, now_));
 }
 
 TEST_F(CpuSharesTest, ACpuIsTakenFromWhoIsFurthestAhead) {

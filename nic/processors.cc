@@ -19,6 +19,10 @@ constexpr Nanos kPromise = kMillisecond;
 // How soon to try again to wake a thread.
 constexpr Nanos kRetry = 20 * kMicrosecond;
 
+// Whoever does not go on for so long after it was preempted is kept from it by
+// the kernel: throttled, or behind real-time tasks.
+constexpr Nanos kGoesOn = 100 * kMillisecond;
+
 // A thread that waits so long, for a process without work, is in the way.
 constexpr Nanos kWaitsInVain = 3 * kMicrosecond;
 
@@ -41,6 +45,7 @@ Processors::Processors(KernelRegion& region, std::uint32_t processes,
   }
   told_.reserve(processes);
   wanted_.reserve(endpoints_.size());
+  preempted_.reserve(endpoints_.size());
   refused_.reserve(endpoints_.size());
   holders_.resize(cpus_.size());
 }
@@ -60,7 +65,8 @@ void Processors::Attach(const Attachment& process, Process& listener,
                 .generation = process.generation,
                 .on_cpus = endpoint.on_cpus,
                 .asked = endpoint.asked,
-                .wanted = endpoint.wanted};
+                .wanted = endpoint.wanted,
+                .preempted = endpoint.preempted};
   }
   shares_.Begin(process.process, process.weight);
 }
@@ -93,10 +99,13 @@ bool Processors::Look(Nanos now) {
   told_.clear();
   bool news = false;
   for (std::uint32_t cpu = 0; cpu < cpus_.size(); ++cpu) {
-    ChargeTo(cpus_[cpu], now);
-    if (!cpus_[cpu].line.HasNews()) continue;
-    news = true;
-    LookAt(cpu, now);
+    if (cpus_[cpu].line.HasNews()) {
+      news = true;
+      LookAt(cpu, now);
+    } else {
+      Charge(cpus_[cpu].seen, now - cpus_[cpu].charged);
+      cpus_[cpu].charged = now;
+    }
   }
   // After the lines: a thread that answered this RUN, and left, was seen.
   for (std::uint32_t cpu = 0; outstanding_ > 0 && cpu < cpus_.size(); ++cpu) {
@@ -105,6 +114,7 @@ bool Processors::Look(Nanos now) {
   TellRefusedCalls(now);
   ++looks_;
   FindDead(now);
+  FindPreempted(now);
   return news;
 }
 
@@ -128,12 +138,14 @@ void Processors::LookAt(std::uint32_t number, Nanos now) {
   const CpuWord& word = cpu.line.word();
   const std::uint32_t came =
       word.mode == LH_CPU_BOUND ? EndpointOf(word.endpoint) : kNone;
+  ChargeThoseOf(cpu, told, came, now);
   if (cpu.seen != kNone) --endpoints_[cpu.seen].on_cpus;
   if (came != kNone) {
     ++endpoints_[came].on_cpus;
     endpoints_[came].last_cpu = number;
   }
   cpu.seen = came;
+  if (!cpu.line.left().empty()) cpu.left = EndpointOf(cpu.line.left().back());
   shown_[number].Set(came == kNone ? 0 : std::uint64_t{came} + 1);
   cpu.promised = 0;
   if (told) {
@@ -158,15 +170,53 @@ void Processors::LookAt(std::uint32_t number, Nanos now) {
 void Processors::OnLeft(std::uint32_t endpoint, Nanos now) {
   Endpoint& entry = endpoints_[endpoint];
   entry.slept = kAwake;
+  if (!entry.preempted) preempted_.push_back(endpoint);
+  entry.preempted = true;
+  entry.left_at = now;
   ListenerOf(endpoint).OnLeft(endpoint, now);
 }
 
-void Processors::ChargeTo(Cpu& cpu, Nanos now) {
-  if (cpu.seen != kNone && endpoints_[cpu.seen].waits_since == kNever &&
-      endpoints_[cpu.seen].owner != kNone) {
-    shares_.Charge(endpoints_[cpu.seen].owner, now - cpu.charged);
+// Rule 27. Their words are read at each look: that a thread left for want of
+// work may be said after the line.
+void Processors::FindPreempted(Nanos now) {
+  shares_.ForgetPreempted();
+  std::size_t kept = 0;
+  for (const std::uint32_t endpoint : preempted_) {
+    Endpoint& entry = endpoints_[endpoint];
+    entry.preempted = GoesOn(endpoint) && now < entry.left_at + kGoesOn;
+    if (!entry.preempted) continue;
+    preempted_[kept++] = endpoint;
+    if (entry.waits_since == kNever) shares_.SetPreempted(entry.owner);
   }
+  preempted_.resize(kept);
+}
+
+bool Processors::GoesOn(std::uint32_t endpoint) const {
+  return endpoints_[endpoint].owner != kNone &&
+         endpoints_[endpoint].on_cpus == 0 &&
+         StateOf(endpoint) == LH_ENDPOINT_RUNNABLE;
+}
+
+void Processors::Charge(std::uint32_t endpoint, Nanos time) {
+  if (endpoint == kNone || endpoints_[endpoint].owner == kNone ||
+      endpoints_[endpoint].waits_since != kNever) {
+    return;
+  }
+  shares_.Charge(endpoints_[endpoint].owner, time);
+}
+
+// Rule 26: those that left since the last look, and who runs there now, in
+// equal parts, as nobody says when they changed.
+void Processors::ChargeThoseOf(Cpu& cpu, bool told, std::uint32_t came,
+                               Nanos now) {
+  const Nanos time = now - cpu.charged;
   cpu.charged = now;
+  if (!told) return Charge(cpu.seen, time);
+  const Nanos count = cpu.line.left().size() + (came == kNone ? 0 : 1);
+  for (const std::uint32_t plus_one : cpu.line.left()) {
+    Charge(EndpointOf(plus_one), time / count);
+  }
+  if (came != kNone) Charge(came, time / count);
 }
 
 std::uint32_t Processors::StateOf(std::uint32_t endpoint) const {
@@ -238,16 +288,21 @@ std::uint32_t Processors::FreeCpu(std::uint32_t endpoint, Nanos now) const {
     const CpuWord& word = cpu.line.word();
     any = any || word.mode != LH_CPU_OFFLINE;
     if (now < cpu.promised) continue;
+    // Who waits where the NIC runs goes on to do so; if nobody does, it is
+    // idle when the NIC sleeps.
+    const bool own = number == own_cpu_ && word.mode == LH_CPU_OTHER;
+    const std::uint32_t holder = own ? HolderOf(cpu) : cpu.seen;
     // One that waits there needs no interrupt; one that a thread waits on has
     // to change hands.
     std::uint32_t cost;
     if (word.mode == LH_CPU_IDLE_WAIT) {
       cost = 0;
-    } else if (word.mode == LH_CPU_IDLE) {
+    } else if (word.mode == LH_CPU_IDLE || (own && word.nr == 1)) {
       cost = 2;
-    } else if (cpu.seen != kNone && !SameOwner(cpu.seen, endpoint) &&
-               endpoints_[cpu.seen].waits_since != kNever &&
-               endpoints_[cpu.seen].waits_since + kWaitsInVain <= now) {
+    } else if (holder != kNone && !SameOwner(holder, endpoint) &&
+               endpoints_[holder].waits_since != kNever &&
+               endpoints_[holder].waits_since + kWaitsInVain <= now &&
+               shares_.MayTake(endpoints_[endpoint].owner)) {
       cost = 4;
     } else {
       continue;
@@ -262,7 +317,13 @@ std::uint32_t Processors::FreeCpu(std::uint32_t endpoint, Nanos now) const {
   return kByCall;
 }
 
+std::uint32_t Processors::HolderOf(const Cpu& cpu) const {
+  if (cpu.seen != kNone || cpu.left == kNone) return cpu.seen;
+  return GoesOn(cpu.left) ? cpu.left : kNone;
+}
+
 std::uint32_t Processors::CpuToTake(std::uint32_t endpoint, Nanos now) {
+  if (!shares_.MayTake(endpoints_[endpoint].owner)) return kNone;
   std::uint32_t other = kNone;
   for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
     const Cpu& cpu = cpus_[number];
@@ -272,15 +333,18 @@ std::uint32_t Processors::CpuToTake(std::uint32_t endpoint, Nanos now) {
         !MayAsk(endpoint, number, now)) {
       continue;
     }
-    if (cpu.seen != kNone) {
-      holders_[number] = endpoints_[cpu.seen].owner;
+    const std::uint32_t holder = HolderOf(cpu);
+    if (holder != kNone) {
+      holders_[number] = endpoints_[holder].owner;
     } else if (other == kNone || word.nr < cpus_[other].line.word().nr) {
       other = number;
     }
   }
   const std::uint32_t taken =
       shares_.FurthestAhead(holders_, endpoints_[endpoint].owner);
-  return taken != CpuShares::kNone ? taken : other;
+  if (taken != CpuShares::kNone) return taken;
+  // That of others is nobody's: in the order in which the free ones are given.
+  return shares_.Next(now) == endpoints_[endpoint].owner ? other : kNone;
 }
 
 std::uint32_t Processors::AnyCpu(std::uint32_t endpoint, Nanos now) const {

@@ -104,6 +104,10 @@ class Processors {
   // Who gets CPUs. Processes say there what they have.
   CpuShares& shares() { return shares_; }
 
+  // Where the NIC itself runs, if it is a thread of this machine; kNone: on no
+  // CPU of these. To be said before a look.
+  void SetOwnCpu(std::uint32_t cpu) { own_cpu_ = cpu; }
+
   // Works through what is new. True if anything was.
   bool Look(Nanos now);
 
@@ -183,6 +187,7 @@ class Processors {
     CpuLine line;
     KernelChannel channel;
     std::uint32_t seen = kNone;          // the endpoint
+    std::uint32_t left = kNone;          // the last that left
     Nanos charged = 0;                   // until when its process has been
     Nanos promised = 0;                  // a RUN went there: not free before
     std::vector<Command> commands = {};  // not answered; at most a lane of them
@@ -204,8 +209,10 @@ class Processors {
     Nanos refused_until = 0;         // and need not be asked before
     std::uint64_t slept = kAwake;    // it did before the look after this
     Nanos waits_since = kNever;
+    Nanos left_at = 0;         // a CPU, as it was told last
     std::uint32_t buried = 0;  // its last thread that was found dead
     bool wanted = false;       // in wanted_
+    bool preempted = false;    // in preempted_
     bool waking = false;       // what it was asked for is not taken back
   };
   static constexpr std::uint64_t kAwake = ~std::uint64_t{0};
@@ -215,9 +222,14 @@ class Processors {
                                         __ATOMIC_ACQUIRE));
   }
   std::uint32_t StateOf(std::uint32_t endpoint) const;
+  // Whether its thread is on no CPU, and would go on.
+  bool GoesOn(std::uint32_t endpoint) const;
   // Whether the thread may run there, as far as is known, and the CPU takes
   // another command.
   bool MayAsk(std::uint32_t endpoint, std::uint32_t cpu, Nanos now) const;
+  // Who has the CPU: the endpoint that runs there, or that was preempted by a
+  // thread that is not bound and goes on after it; kNone.
+  std::uint32_t HolderOf(const Cpu& cpu) const;
   std::uint32_t AnyCpu(std::uint32_t endpoint, Nanos now) const;
   void AskByCall(std::uint32_t endpoint);
   bool SameOwner(std::uint32_t one, std::uint32_t other) const {
@@ -229,13 +241,15 @@ class Processors {
   // Who is to be told of the endpoint, which has an owner.
   Process& ListenerOf(std::uint32_t endpoint);
   void LookAt(std::uint32_t cpu, Nanos now);
-  void ChargeTo(Cpu& cpu, Nanos now);
+  void Charge(std::uint32_t endpoint, Nanos time);
+  void ChargeThoseOf(Cpu& cpu, bool told, std::uint32_t came, Nanos now);
   void OnLeft(std::uint32_t endpoint, Nanos now);
   bool TakeAnswers(std::uint32_t cpu, Nanos now);
   void OnAnswer(std::uint32_t endpoint, std::uint32_t cpu, std::uint64_t code,
                 Nanos now);
   void TellRefusedCalls(Nanos now);
   void FindDead(Nanos now);
+  void FindPreempted(Nanos now);
 
   KernelRegion& region_;
   Interrupter& interrupter_;
@@ -246,9 +260,11 @@ class Processors {
   std::vector<Endpoint> endpoints_;
   std::vector<Owner> owners_;
   std::vector<std::uint32_t> told_;
-  std::vector<std::uint32_t> wanted_;   // endpoints to be woken
-  std::vector<std::uint32_t> refused_;  // endpoints, by calls
-  std::vector<std::uint32_t> holders_;  // scratch: processes, by CPU
+  std::vector<std::uint32_t> wanted_;     // endpoints to be woken
+  std::vector<std::uint32_t> refused_;    // endpoints, by calls
+  std::vector<std::uint32_t> preempted_;  // endpoints that left, and may go on
+  std::vector<std::uint32_t> holders_;    // scratch: processes, by CPU
+  std::uint32_t own_cpu_ = kNone;
   std::uint64_t looks_ = 1;
   std::uint64_t command_ = 0;      // the last number
   std::uint32_t next_word_ = 0;    // of an endpoint that may have died

@@ -3,99 +3,21 @@
 #include "nic/processors.h"
 
 #include <cstdint>
-#include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nic/testing/kernel_side.h"
+#include "nic/testing/processors_fixture.h"
 
 namespace lauberhorn::nic {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using testing::KernelMemory;
-using testing::KernelSide;
+using testing::ProcessorsTest;
 
 constexpr std::uint32_t kNone = Processors::kNone;
-constexpr std::uint64_t kEpoch = 77;
-
-class Listener final : public Processors::Process {
- public:
-  void OnCame(std::uint32_t endpoint, Nanos) override {
-    Add("came ", endpoint);
-  }
-  void OnLeft(std::uint32_t endpoint, Nanos) override {
-    Add("left ", endpoint);
-  }
-  void OnRefused(std::uint32_t endpoint, Nanos) override {
-    Add("refused ", endpoint);
-  }
-  std::vector<std::string> Heard() { return std::exchange(heard_, {}); }
-
- private:
-  void Add(absl::string_view what, std::uint32_t endpoint) {
-    heard_.push_back(absl::StrCat(what, endpoint));
-  }
-  std::vector<std::string> heard_;
-};
-
-class ProcessorsTest : public ::testing::Test, private Interrupter {
- protected:
-  static constexpr KernelRegionOptions kOptions = {
-      .cpus = 3, .endpoints = 8, .masks = 2, .slots = 2};
-  static constexpr Processors::Attachment kOne = {
-      .process = 0, .first = 0, .count = 3, .generation = 1, .weight = 1};
-  static constexpr Processors::Attachment kTwo = {
-      .process = 1, .first = 3, .count = 2, .generation = 1, .weight = 1};
-
-  ProcessorsTest() {
-    processors_.Attach(kOne, one_, counters_);
-    processors_.Attach(kTwo, two_, other_counters_);
-    for (std::uint32_t cpu = 0; cpu < kOptions.cpus; ++cpu) {
-      kernel_.Publish(cpu, {.mode = LH_CPU_OTHER});
-    }
-    Look();
-  }
-
-  bool Look() { return processors_.Look(now_); }
-
-  // The endpoint's thread sleeps, and the NIC knows all that came before.
-  void Park(std::uint32_t endpoint) {
-    kernel_.SetState(endpoint, LH_ENDPOINT_PARKED);
-    ASSERT_TRUE(processors_.MayRun(endpoint, false));
-  }
-  KernelCommand Run(std::uint32_t endpoint, std::uint32_t cpu,
-                    std::uint8_t kind = LH_KIND_RUN) {
-    processors_.Ask(kind, endpoint, cpu, now_);
-    KernelCommand command = {};
-    EXPECT_TRUE(kernel_.TakeCommand(cpu, &command));
-    return command;
-  }
-
-  KernelMemory memory_{kOptions};
-  KernelSide kernel_{memory_.region()};
-  Counters counters_;
-  Counters other_counters_;
-  Listener one_;
-  Listener two_;
-  std::vector<std::uint32_t> interrupted_;
-  std::vector<std::uint32_t> called_;
-  bool call_wakes_ = true;
-  Processors processors_{memory_.region(), 2, kEpoch, *this};
-  Nanos now_ = kSecond;
-
- private:
-  void Interrupt(std::uint32_t cpu) override { interrupted_.push_back(cpu); }
-  bool RunByCall(std::uint32_t endpoint, std::uint32_t generation) override {
-    EXPECT_EQ(generation, 1u);
-    called_.push_back(endpoint);
-    return call_wakes_;
-  }
-};
+constexpr std::uint64_t kEpoch = ProcessorsTest::kEpoch;
 
 TEST_F(ProcessorsTest, WhoComesAndLeavesIsTold) {
   EXPECT_FALSE(Look());
@@ -358,43 +280,6 @@ TEST_F(ProcessorsTest, AThreadIsAskedForWhereItMayRun) {
   Look();
   EXPECT_EQ(processors_.FreeCpu(0, now_), 1u) << "it was refused there";
   EXPECT_EQ(processors_.FreeCpu(4, now_), 0u) << "only that one was";
-}
-
-TEST_F(ProcessorsTest, ACpuIsTakenFromWhoIsAhead) {
-  kernel_.Bound(0, 3);
-  kernel_.Publish(1, {.mode = LH_CPU_BOUND,
-                      .endpoint = 4,
-                      .scheduling_class = LH_CPU_CLASS_REALTIME});
-  kernel_.Publish(2, {.mode = LH_CPU_OTHER, .nr = 2});
-  Look();
-  EXPECT_EQ(processors_.CpuToTake(0, now_), 2u) << "nobody is ahead";
-  now_ += kMillisecond;
-  Look();  // a handler was seen for so long
-  EXPECT_EQ(processors_.CpuToTake(0, now_), 0u);
-  kernel_.Publish(
-      2, {.mode = LH_CPU_OTHER, .scheduling_class = LH_CPU_CLASS_REALTIME});
-  kernel_.Idle(0);
-  kernel_.Publish(0, {.mode = LH_CPU_OFFLINE});
-  Look();
-  EXPECT_EQ(processors_.CpuToTake(0, now_), kNone);
-}
-
-TEST_F(ProcessorsTest, TimeIsChargedToWhoComputes) {
-  CpuShares& shares = processors_.shares();
-  kernel_.Bound(0, 1);
-  kernel_.Bound(1, 4);
-  processors_.SetWaiting(4, now_);
-  Look();
-  now_ += 500;
-  Look();
-  EXPECT_EQ(shares.virtual_time(0), 500 * CpuShares::kUnit);
-  EXPECT_EQ(shares.virtual_time(1), 0u);
-  kernel_.Idle(0);
-  now_ += 100;
-  Look();
-  now_ += 100;
-  Look();
-  EXPECT_EQ(shares.virtual_time(0), 600 * CpuShares::kUnit);
 }
 
 TEST_F(ProcessorsTest, AWakeIsSentUntilSomebodyIsWoken) {

@@ -155,6 +155,7 @@ void Run::MakeKernel(KernelMistake mistake) {
   options.slots = random().Between(2u, 8u);
   options.slice = 100 * kMicrosecond + random().Time(4 * kMillisecond);
   options.idle_wait = random().Time(kMillisecond);
+  options.nic_is_here = random().OneIn(2);
   options.mistake = mistake;
   kernel_ = std::make_unique<SimulatedKernel>(simulation_, options);
 }

@@ -72,6 +72,7 @@ foreach(
         packet
         poll_set
         processors
+        processors_shares
         region
         replay
         report_path

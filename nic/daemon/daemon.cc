@@ -118,6 +118,7 @@ absl::Status Daemon::Turn() {
 
 Nanos Daemon::TakeTurn(Nanos now) {
   if (now >= look_) Look(now, now);
+  SayWhereItRuns();
   return set_->Turn(now);
 }
 
@@ -130,7 +131,6 @@ void Daemon::SleepUntil(Nanos next) {
     Look(clock_.Read(), next);
     set_->Awake();
     clock_.Read();
-    SayWhereItRuns();
   }
   kernel_->SetAsleep(false);
 }
@@ -266,6 +266,9 @@ void Daemon::SayWhereItRuns() {
   const auto cpu = static_cast<std::uint64_t>(sched_getcpu()) + 1;
   if (cpu == cpu_) return;
   cpu_ = cpu;
+  if (processors_ != nullptr) {
+    processors_->SetOwnCpu(static_cast<std::uint32_t>(cpu - 1));
+  }
   lh_store_release(&kernel_->info()->nic_cpu, cpu);
   for (const auto& process : processes_) {
     if (process != nullptr) process->SetNicCpu(cpu);

@@ -56,6 +56,8 @@ class SimulatedThread {
   virtual const __u64* sleeps_on() const { return nullptr; }
   // Whether it does nothing but wait for the NIC.
   virtual bool only_waits() const { return false; }
+  // It was on no CPU for so long: what it computes takes as much longer.
+  virtual void Delay(Nanos time) { static_cast<void>(time); }
 };
 
 class SimulatedKernel;

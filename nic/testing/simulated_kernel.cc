@@ -3,6 +3,7 @@
 #include "nic/testing/simulated_kernel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "abi/host/channel_user.h"
 
@@ -227,18 +228,23 @@ void SimulatedKernel::Slice(std::uint32_t number) {
   });
 }
 
+void SimulatedKernel::Tell(std::uint32_t number,
+                           const KernelSide::Doing& doing) {
+  if (Is(KernelMistake::DEPARTURE_UNTOLD)) side_.ForgetWhoRuns(number);
+  side_.Publish(number, doing);
+}
+
 void SimulatedKernel::Publish(std::uint32_t number, lh_cpu_mode mode,
                               std::uint32_t endpoint) {
   Cpu& cpu = cpus_[number];
   const bool waited = cpu.mode == LH_CPU_IDLE_WAIT && mode != cpu.mode;
+  if (cpu.runs != kNobody) threads_[cpu.runs].left_at = now();
   cpu.mode = mode;
   cpu.runs = endpoint;
   cpu.slicing = false;
   ++cpu.change;
-  if (Is(KernelMistake::DEPARTURE_UNTOLD)) side_.ForgetWhoRuns(number);
-  side_.Publish(number, {.mode = mode,
-                         .endpoint = endpoint,
-                         .nr = mode <= LH_CPU_IDLE_WAIT ? 0u : 1u});
+  if (number == nic_cpu_) nic_cpu_ = kNobody;
+  Tell(number, DoingOf(cpu));
   if (waited && !Is(KernelMistake::RUN_LOST_ON_LEAVING)) Execute(number);
 }
 
@@ -255,6 +261,7 @@ void SimulatedKernel::SwitchTo(std::uint32_t number, std::uint32_t endpoint) {
   thread.cpu = number;
   ++thread.change;
   Publish(number, LH_CPU_BOUND, endpoint);
+  if (thread.left_at > 0) thread.thread->Delay(now() - thread.left_at);
   if (!runnable_.empty()) Slice(number);
   if (thread.slept) {
     thread.slept = false;
@@ -387,7 +394,30 @@ lh_kernel_answer SimulatedKernel::Judge(std::uint32_t cpu,
   return asleep || thread.woken ? LH_ANSWER_DONE : LH_ANSWER_EARLY;
 }
 
+// The kernel has not decided anything: who was there goes on.
+void SimulatedKernel::BeginTurn() {
+  if (!options_.nic_is_here || nic_cpu_ != kNobody) return;
+  const std::uint32_t number = random().Below(options_.cpus);
+  const Cpu& cpu = cpus_[number];
+  if (cpu.runs == kNobody && !IsIdle(cpu)) {
+    return processors_.SetOwnCpu(Processors::kNone);
+  }
+  nic_cpu_ = number;
+  Tell(number, {.mode = LH_CPU_OTHER, .nr = cpu.runs == kNobody ? 1u : 2u});
+  if (cpu.mode == LH_CPU_IDLE_WAIT) Execute(number);
+  processors_.SetOwnCpu(number);
+  simulation_.At(now() + 1, [this] { EndTurn(); });
+}
+
+void SimulatedKernel::EndTurn() {
+  const std::uint32_t number = std::exchange(nic_cpu_, kNobody);
+  if (number == kNobody) return;
+  Tell(number, DoingOf(cpus_[number]));
+  if (random().OneIn(4)) Preempt(number);
+}
+
 void SimulatedKernel::BeforeTurn(Nanos now) {
+  BeginTurn();
   if (!processors_.Look(now)) return;
   for (SimulatedHost* const host : hosts_) host->RunEngineSoon(now);
 }

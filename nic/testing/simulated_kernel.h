@@ -57,6 +57,8 @@ class SimulatedKernel final : private Interrupter {
     std::uint32_t slots = 4;      // of kernel channels
     Nanos slice = kMillisecond;
     Nanos idle_wait = 100 * kMicrosecond;
+    // The NIC is a thread of this machine: each turn is on one of its CPUs.
+    bool nic_is_here = false;
     KernelMistake mistake = KernelMistake::kNone;
   };
 
@@ -113,6 +115,7 @@ class SimulatedKernel final : private Interrupter {
     bool woken = false;            // while it was about to sleep
     bool slept = false;            // its wait is to end when it gets a CPU
     bool held = false;
+    Nanos left_at = 0;  // it left its last CPU
   };
   struct Cpu {
     lh_cpu_mode mode = LH_CPU_IDLE;
@@ -145,9 +148,15 @@ class SimulatedKernel final : private Interrupter {
   void Preempt(std::uint32_t cpu);
   void GiveAway(std::uint32_t cpu, lh_cpu_mode mode, Nanos most);
   void Publish(std::uint32_t cpu, lh_cpu_mode mode, std::uint32_t endpoint);
+  void Tell(std::uint32_t cpu, const KernelSide::Doing& doing);
   void Slice(std::uint32_t cpu);
   void SliceAll();
   void GoIdle(std::uint32_t cpu);
+  KernelSide::Doing DoingOf(const Cpu& cpu) const {
+    return {.mode = cpu.mode,
+            .endpoint = cpu.runs,
+            .nr = cpu.mode <= LH_CPU_IDLE_WAIT ? 0u : 1u};
+  }
   bool IsIdle(const Cpu& cpu) const {
     return cpu.mode == LH_CPU_IDLE || cpu.mode == LH_CPU_IDLE_WAIT;
   }
@@ -163,6 +172,10 @@ class SimulatedKernel final : private Interrupter {
   void Execute(std::uint32_t cpu);
   lh_kernel_answer Judge(std::uint32_t cpu, const KernelCommand& command);
 
+  // The NIC gets a CPU for its turn, and displaces whoever is there.
+  void BeginTurn();
+  void EndTurn();
+
   void Trouble();
 
   Simulation& simulation_;
@@ -176,6 +189,7 @@ class SimulatedKernel final : private Interrupter {
   std::vector<SimulatedHost*> hosts_;
   std::uint32_t bindings_ = 0;
   std::uint64_t woken_ = 0;
+  std::uint32_t nic_cpu_ = kNobody;
   bool disturbed_ = false;
 };
 

@@ -22,20 +22,31 @@ namespace {
 
 constexpr Nanos kHandler = 50 * kMicrosecond;
 
-// Services that do nothing else, of two threads each, and one client for each.
+struct MachineOptions {
+  std::vector<std::uint32_t> weights;
+  std::uint32_t calls;  // of each client at a time
+  Nanos think = 0;
+  Nanos handler = kHandler;
+  std::uint32_t threads = 2;
+  bool nic_is_here = false;
+};
+
+// Services that do nothing else, and one client for each.
 class Machine {
  public:
-  // `calls` of each client at a time.
-  Machine(const std::vector<std::uint32_t>& weights, std::uint32_t calls,
-          Nanos think)
-      : kernel_(simulation_,
-                {.cpus = 2,
-                 .processes = static_cast<std::uint32_t>(weights.size()),
-                 .endpoints = 4}) {
-    const std::size_t services = weights.size();
-    for (const std::uint32_t weight : weights) {
+  explicit Machine(const MachineOptions& machine)
+      : kernel_(
+            simulation_,
+            {.cpus = 2,
+             .processes = static_cast<std::uint32_t>(machine.weights.size()),
+             .endpoints = machine.threads + 2,
+             .nic_is_here = machine.nic_is_here}) {
+    const std::size_t services = machine.weights.size();
+    for (const std::uint32_t weight : machine.weights) {
       HostOptions host;
-      host.region = {.endpoints = 4, .arrived_calls = 64, .own_calls = 4};
+      host.region = {.endpoints = machine.threads + 2,
+                     .arrived_calls = 64,
+                     .own_calls = 4};
       host.sessions = static_cast<std::uint32_t>(2 * services + 2);
       host.peers = host.sessions;
       host.kernel = &kernel_;
@@ -51,14 +62,14 @@ class Machine {
     }
     for (std::size_t index = 0; index < 2 * services; ++index) {
       ProcessOptions options;
-      options.limits = {.running = 2, .threads = 2, .queued = 64};
-      options.calls = index < services ? 0 : calls;
-      options.think = think;
+      options.limits = {.running = 2, .threads = machine.threads, .queued = 64};
+      options.calls = index < services ? 0 : machine.calls;
+      options.think = machine.think;
       processes_.push_back(std::make_unique<SimulatedProcess>(
           simulation_, index, oracle_, options, [=](Random&) {
             CallPlan plan;
             plan.server = index % services;
-            plan.duration = kHandler;
+            plan.duration = machine.handler;
             return plan;
           }));
     }
@@ -95,11 +106,11 @@ class Machine {
   std::vector<std::unique_ptr<SimulatedProcess>> processes_;
 };
 
-TEST(SimulatedKernelTest, WeightsAreKeptUnderOverload) {
-  Machine machine({1, 2, 4}, 32, 0);
-  machine.RunFor(100 * kMillisecond);
+// Of weights 1, 2 and 4; `time` is long beside a handler.
+void ExpectShares(Machine& machine, Nanos time, Nanos handler) {
+  machine.RunFor(time / 10);
   const std::vector<std::uint64_t> before = machine.Replies();
-  machine.RunFor(kSecond);
+  machine.RunFor(time);
   std::vector<std::uint64_t> replies = machine.Replies();
   for (std::size_t at = 0; at < 3; ++at) replies[at] -= before[at];
   const auto all = static_cast<double>(replies[0] + replies[1] + replies[2]);
@@ -108,19 +119,42 @@ TEST(SimulatedKernelTest, WeightsAreKeptUnderOverload) {
     EXPECT_NEAR(static_cast<double>(replies[at]) / all, share, 0.2 * share)
         << replies[at];
   }
-  EXPECT_GT(all, 0.7 * 2 * kSecond / kHandler) << "the CPUs are in use";
+  EXPECT_GT(all, 0.7 * 2 * static_cast<double>(time / handler))
+      << "the CPUs are in use";
   machine.Finish();
 }
 
+TEST(SimulatedKernelTest, WeightsAreKeptUnderOverload) {
+  Machine machine({.weights = {1, 2, 4}, .calls = 32});
+  ExpectShares(machine, kSecond, kHandler);
+}
+
+TEST(SimulatedKernelTest, WeightsAreKeptByANicThatNeedsACpuItself) {
+  Machine machine({.weights = {1, 2, 4}, .calls = 32, .nic_is_here = true});
+  ExpectShares(machine, kSecond, kHandler);
+}
+
+TEST(SimulatedKernelTest, WeightsAreKeptByHandlersThatTakeLong) {
+  constexpr Nanos kLong = 5 * kMillisecond;
+  Machine machine({.weights = {1, 2, 4},
+                   .calls = 16,
+                   .handler = kLong,
+                   .threads = 6,
+                   .nic_is_here = true});
+  ExpectShares(machine, 20 * kSecond, kLong);
+}
+
 TEST(SimulatedKernelTest, SixtyFourServicesOnTwoCpusAreAllAnswered) {
-  Machine machine(std::vector<std::uint32_t>(64, 1), 2, 10 * kMillisecond);
+  Machine machine({.weights = std::vector<std::uint32_t>(64, 1),
+                   .calls = 2,
+                   .think = 10 * kMillisecond});
   machine.RunFor(100 * kMillisecond);
   EXPECT_THAT(machine.Replies(), ::testing::Each(::testing::Gt(5u)));
   machine.Finish();
 }
 
 TEST(SimulatedKernelTest, OnAnIdleMachineNothingIsTakenBack) {
-  Machine machine({1}, 1, 10 * kMicrosecond);
+  Machine machine({.weights = {1}, .calls = 1, .think = 10 * kMicrosecond});
   machine.RunFor(100 * kMillisecond);
   const Counters& counters = machine.counters(0);
   const std::uint64_t direct = counters.calls_delivered.value();

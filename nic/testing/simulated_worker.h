@@ -33,6 +33,9 @@ class SimulatedWorker final : public SimulatedThread {
     return (state_ == kWaiting && serve_wait_.watches()) ||
            (state_ == kCalling && call_wait_.watches());
   }
+  void Delay(Nanos time) override {
+    if (state_ == kComputing) goes_on_ += time;
+  }
 
  private:
   enum State {

@@ -3,7 +3,7 @@
 //
 // vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
 // a guest (tests/vm/serve_test), which has the module, and the daemon where
-// LAUBERHORND says. `vm_serve service NAME USER` is a service, and
+// LAUBERHORND says. `vm_serve service NAME USER [SPIN]` is a service, and
 // `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end.
 #include <cstdio>
 #include <cstdlib>
@@ -13,8 +13,11 @@
 #include "tests/vm/serve/service.h"
 
 int main(int argc, char* argv[]) {
-  if (argc == 4 && std::strcmp(argv[1], "service") == 0) {
-    return lauberhorn::serve::ServiceMain(argv[2], std::atoi(argv[3]));
+  if (argc >= 4 && std::strcmp(argv[1], "service") == 0) {
+    const absl::Duration spin = argc == 4
+                                    ? lauberhorn::serve::kSpin
+                                    : absl::Microseconds(std::atoi(argv[4]));
+    return lauberhorn::serve::ServiceMain(argv[2], std::atoi(argv[3]), spin);
   }
   if (argc > 5 && std::strcmp(argv[1], "drive") == 0) {
     return lauberhorn::serve::Drive(argv[2], argv[3], {argv + 5, argv + argc},
@@ -26,5 +29,8 @@ int main(int argc, char* argv[]) {
               static_cast<unsigned long long>(lauberhorn::serve::CallsMade()));
   std::printf("FIGURE vm_calls_lost %llu calls\n",
               static_cast<unsigned long long>(lauberhorn::serve::CallsLost()));
+  std::printf(
+      "FIGURE vm_calls_duplicated %llu calls\n",
+      static_cast<unsigned long long>(lauberhorn::serve::CallsDuplicated()));
   return status;
 }

@@ -71,6 +71,7 @@ bool Process::Signal(int signal) const {
 }
 
 std::optional<std::string> Process::ReadLine() {
+  if (output_ < 0) return std::nullopt;
   const absl::Time end = absl::Now() + kPatience;
   for (;;) {
     const std::size_t line = read_.find('\n');

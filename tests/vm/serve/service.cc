@@ -35,6 +35,11 @@ using Number = std::uint64_t;
 
 std::atomic<std::uint64_t> calls_made{0};
 std::atomic<std::uint64_t> calls_lost{0};
+std::atomic<std::uint64_t> calls_duplicated{0};
+
+// What a service says at once when a call runs that ran before; it may be
+// killed.
+constexpr char kTwice[] = "twice";
 
 Number NextNumber() {
   // Of this process, and of no other.
@@ -68,7 +73,8 @@ absl::StatusOr<std::string> CallOn(Client& client, absl::string_view method,
 // What a service is while it serves.
 class Serving {
  public:
-  explicit Serving(std::string name) : name_(std::move(name)) {}
+  Serving(std::string name, std::shared_ptr<Runtime> runtime)
+      : name_(std::move(name)), runtime_(std::move(runtime)) {}
 
   const std::string& name() const { return name_; }
 
@@ -79,7 +85,11 @@ class Serving {
     std::memcpy(&number, call.request().data(), sizeof(number));
     const std::lock_guard<std::mutex> lock(mutex_);
     ++counts_.runs;
-    if (!seen_.insert(number).second) ++counts_.twice;
+    if (!seen_.insert(number).second) {
+      ++counts_.twice;
+      std::printf("%s\n", kTwice);
+      std::fflush(stdout);
+    }
     return std::string(
         reinterpret_cast<const char*>(call.request().data()) + sizeof(number),
         call.request().size() - sizeof(number));
@@ -92,13 +102,12 @@ class Serving {
 
   // The service at a port; connects at first use.
   absl::StatusOr<std::shared_ptr<Client>> At(int port) {
-    const absl::StatusOr<std::shared_ptr<Runtime>> runtime = Runtime::Default();
-    if (!runtime.ok()) return runtime.status();
-    return Client::Connect(*runtime, absl::StrCat("127.0.0.1:", port));
+    return Client::Connect(runtime_, absl::StrCat("127.0.0.1:", port));
   }
 
  private:
   const std::string name_;
+  const std::shared_ptr<Runtime> runtime_;
   mutable std::mutex mutex_;
   Service::Counts counts_;
   std::unordered_set<Number> seen_;
@@ -171,20 +180,23 @@ constexpr Method kMethods[] = {{"/serve.Service/Runs", &Runs},
 
 }  // namespace
 
-int ServiceMain(const std::string& name, int user) {
+int ServiceMain(const std::string& name, int user, absl::Duration spin) {
   if (user != 0 && setuid(static_cast<uid_t>(user)) != 0) return 1;
   prctl(PR_SET_NAME, name.c_str());
   sigset_t end;
   sigemptyset(&end);
   sigaddset(&end, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &end, nullptr);
-  Serving serving(name);
-  const absl::StatusOr<std::shared_ptr<Runtime>> runtime = Runtime::Default();
+  RuntimeOptions options;
+  options.spin_before_park = spin;
+  const absl::StatusOr<std::shared_ptr<Runtime>> runtime =
+      Runtime::Open(options);
   if (!runtime.ok()) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(),
                  runtime.status().ToString().c_str());
     return 1;
   }
+  Serving serving(name, *runtime);
   const absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Create(*runtime);
   absl::Status status = server.status();
@@ -210,17 +222,32 @@ int ServiceMain(const std::string& name, int user) {
   return 0;
 }
 
-Service::Service(const std::string& name, int user)
-    : process_({"/proc/self/exe", "service", name, absl::StrCat(user)}) {
-  const std::optional<std::string> line = process_.ReadLine();
+Service::Service(const std::string& name, int user, absl::Duration spin)
+    : process_({"/proc/self/exe", "service", name, absl::StrCat(user),
+                absl::StrCat(absl::ToInt64Microseconds(spin))}) {
+  const std::optional<std::string> line = ReadLine();
   EXPECT_TRUE(line.has_value() && absl::SimpleAtoi(*line, &port_))
       << name << " does not serve";
+}
+
+Service::~Service() {
+  process_.Kill();
+  while (ReadLine().has_value()) {
+  }
+}
+
+std::optional<std::string> Service::ReadLine() {
+  for (;;) {
+    std::optional<std::string> line = process_.ReadLine();
+    if (line != kTwice) return line;
+    ++calls_duplicated;
+  }
 }
 
 Service::Counts Service::End() {
   Counts counts;
   EXPECT_TRUE(process_.Signal(SIGTERM));
-  const std::string line = process_.ReadLine().value_or("");
+  const std::string line = ReadLine().value_or("");
   const std::vector<std::string> numbers = absl::StrSplit(line, ' ');
   EXPECT_TRUE(numbers.size() == 2 &&
               absl::SimpleAtoi(numbers[0], &counts.runs) &&
@@ -274,6 +301,7 @@ Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
     if (open == 0 || !queue->Next(&done)) return load;
     --open;
     ++(done.status().ok() ? load.answered : load.failed);
+    if (options.answered != nullptr && done.status().ok()) ++*options.answered;
     if (absl::IsDeadlineExceeded(done.status())) ++calls_lost;
   }
 }
@@ -306,5 +334,6 @@ std::shared_ptr<Runtime> OpenKernelRuntime() {
 
 std::uint64_t CallsMade() { return calls_made; }
 std::uint64_t CallsLost() { return calls_lost; }
+std::uint64_t CallsDuplicated() { return calls_duplicated; }
 
 }  // namespace lauberhorn::serve

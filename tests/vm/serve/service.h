@@ -19,6 +19,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,19 @@ namespace lauberhorn::serve {
 // Users of services are numbered from here on; 0 is who tests.
 inline constexpr int kFirstUser = 1000;
 
+// How long a thread of a service looks at its line before it parks.
+inline constexpr absl::Duration kSpin = absl::Microseconds(3);
+
 // What main() of such a process does: serves until SIGTERM, as this user.
-int ServiceMain(const std::string& name, int user);
+int ServiceMain(const std::string& name, int user, absl::Duration spin = kSpin);
 
 class Service {
  public:
-  explicit Service(const std::string& name, int user = 0);
+  explicit Service(const std::string& name, int user = 0,
+                   absl::Duration spin = kSpin);
+  // Kills it, if it is still there.
+  ~Service();
+  Service(Service&&) noexcept = default;
 
   int port() const { return port_; }
   Process& process() { return process_; }
@@ -52,6 +60,9 @@ class Service {
   Counts End();
 
  private:
+  // What it says, but for what is counted by CallsDuplicated().
+  std::optional<std::string> ReadLine();
+
   Process process_;
   int port_ = 0;
 };
@@ -76,6 +87,7 @@ struct LoadOptions {
   std::uint64_t calls;
   std::uint64_t open;
   const std::atomic<bool>* stop = nullptr;  // begins no more once it is true
+  std::atomic<std::uint64_t>* answered = nullptr;  // is counted up meanwhile
 };
 struct Load {
   std::uint64_t answered = 0;
@@ -93,9 +105,12 @@ int Drive(const std::string& method, const std::string& text,
 // A runtime of the kernel's device, for this process.
 std::shared_ptr<Runtime> OpenKernelRuntime();
 
-// All calls that this process made, and those that got no status in time.
+// All calls that this process made; those that got no status in time; and how
+// often one ran in a service in which it had run before, of services that are
+// gone.
 std::uint64_t CallsMade();
 std::uint64_t CallsLost();
+std::uint64_t CallsDuplicated();
 
 }  // namespace lauberhorn::serve
 

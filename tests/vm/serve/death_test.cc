@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
@@ -24,6 +25,15 @@ namespace {
 // The device has forgotten all who are not this process.
 bool OthersAreForgotten() { return DeviceComesToShow("processes", "1"); }
 
+// What a caller is told of a service that was killed. The NIC may hear of its
+// threads' ends first, one by one: then a call that one of them had may have
+// run.
+bool TellsOfADeath(const absl::Status& status) {
+  return absl::IsUnavailable(status) ||
+         (absl::IsUnknown(status) &&
+          absl::StrContains(status.message(), "the call may have run"));
+}
+
 TEST(Death, CallsOfAServiceThatIsKilledEnd) {
   const Process nic = StartNic();
   Service service("one");
@@ -33,8 +43,8 @@ TEST(Death, CallsOfAServiceThatIsKilledEnd) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&] {
       Caller caller(runtime, service.port());
-      EXPECT_EQ(caller.Call("Hold", "").status().code(),
-                absl::StatusCode::kUnavailable);
+      const absl::Status status = caller.Call("Hold", "").status();
+      EXPECT_TRUE(TellsOfADeath(status)) << status;
       ++ended;
     });
   }
@@ -81,7 +91,7 @@ TEST(Death, KilledAtAnyTime) {
         for (;;) {
           const absl::Status status = caller.Call("Echo", "x").status();
           if (status.ok()) continue;
-          EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+          EXPECT_TRUE(TellsOfADeath(status)) << status;
           return;
         }
       });

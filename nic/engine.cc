@@ -50,6 +50,7 @@ Nanos Engine::Poll(Nanos now, Look look) {
   now_ = now;
   counters_.trace.set_now(now);
   dispatcher_.set_now(now);
+  unfinished_ = false;
   bool busy = look == Look::kAll && PollWires();
   busy = PollChannels() || busy;
   // While there is other work, bells are looked at as time passes.
@@ -82,9 +83,12 @@ Nanos Engine::Poll(Nanos now, Look look) {
   // the NIC; all else needs a packet, a message, or time.
   settled_ = !busy && !answers_.HasWaiting() && !dispatcher_.HasQueued();
   if (busy) return now;
-  next_ = std::min({client_transport_.Next(), server_transport_.Next(),
-                    dispatcher_.Next(), servers_.NextLate(), next_peer_wait_});
-  return next_;
+  return next_ = NextTimer();
+}
+
+Nanos Engine::NextTimer() {
+  return std::min({client_transport_.Next(), server_transport_.Next(),
+                   dispatcher_.Next(), servers_.NextLate(), next_peer_wait_});
 }
 
 template <typename Visit>
@@ -144,7 +148,9 @@ void Engine::Leave(Nanos now) {
 bool Engine::PollWires() {
   bool busy = false;
   const auto receive = [&](Wire& wire, auto handle) {
-    for (const Datagram& datagram : wire.Receive()) {
+    const absl::Span<const Datagram> came = wire.Receive();
+    if (came.size() == Wire::kBatch) unfinished_ = true;
+    for (const Datagram& datagram : came) {
       busy = true;
       counters_.packets_received.Add();
       if (datagram.checksum == Checksum::kNone) counters_.packets_linked.Add();
@@ -196,11 +202,14 @@ void Engine::FlushWires() {
 bool Engine::PollChannels() {
   bool busy = false;
   for (const std::uint32_t channel : channels_.watched()) {
-    for (int count = 0; count < kMessagesPerTurn; ++count) {
-      if (!channels_.Collect(channel, &message_, now_)) break;
-      busy = true;
+    int count = 0;
+    while (count < kMessagesPerTurn &&
+           channels_.Collect(channel, &message_, now_)) {
+      ++count;
       OnMessage(channel);
     }
+    busy = busy || count > 0;
+    if (count == kMessagesPerTurn) unfinished_ = true;
   }
   return busy;
 }

@@ -73,6 +73,12 @@ class Engine final : private ServerTransport::Handler,
   enum class Look : std::uint8_t { kAll, kHost };
   Nanos Poll(Nanos now, Look look = Look::kAll);
 
+  // After a turn that found something to do: whether it surely left more, of
+  // packets or messages; and when time will want a turn. Who does not sleep
+  // before it looks once more may do without a turn that finds nothing.
+  bool unfinished() const { return unfinished_; }
+  Nanos NextTimer();
+
   // Says to the processes that the engine sleeps, and looks once more. True: it
   // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
   // must follow. False: there is work.
@@ -203,6 +209,7 @@ class Engine final : private ServerTransport::Handler,
   bool closing_ = false;           // a server may have become closed
   Nanos now_ = 0;                  // of this turn
   bool event_ = false;             // came since the last turn
+  bool unfinished_ = false;        // the last turn left something
   bool settled_ = false;           // a turn like the last one would do nothing
   Nanos next_ = 0;                 // what the last such one returned
   HostMessage message_;            // being handled

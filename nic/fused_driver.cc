@@ -37,6 +37,10 @@ constexpr Nanos kStale = 10 * kMicrosecond;
 // do: what is left is said to be.
 constexpr int kTurns = 64;
 
+// To read the clock costs as much as a turn that finds nothing: who looks again
+// and again reads it once in so many.
+constexpr unsigned kTurnsPerClock = 8;
+
 // What ended a leader's sleep.
 enum Tag : std::uint64_t { kBell, kReport, kWire };
 
@@ -172,8 +176,11 @@ FusedDriver::~FusedDriver() {
 
 // Under the lock.
 
-void FusedDriver::Turns(Engine::Look look) {
-  Nanos now = Now();
+void FusedDriver::Turns(Engine::Look look) { Turns(look, Now()); }
+
+void FusedDriver::Turns(Engine::Look look, Nanos now) {
+  // Another thread may have read the clock later.
+  now = turned_ = std::max(now, turned_);
   if (now >= looked_ + kStale && !wires_sleep_) look = Engine::Look::kAll;
   if (look == Engine::Look::kAll) {
     looked_ = now;
@@ -183,6 +190,12 @@ void FusedDriver::Turns(Engine::Look look) {
   for (int turn = 0; turn < kTurns; ++turn) {
     next_ = engine_->Poll(now, look);
     if (next_ > now) return;
+    // What it did was all there was: who waits has it a turn earlier, and who
+    // is about to sleep looks once more.
+    if (!engine_->unfinished()) {
+      next_ = engine_->NextTimer();
+      return;
+    }
     // The stations of a trace are told apart by their turns.
     if (engine_->trace().on()) now = Now();
   }
@@ -211,11 +224,11 @@ void FusedDriver::AwakenWires() {
   if (std::exchange(wires_sleep_, false)) engine_->AwakenWires();
 }
 
-void FusedDriver::TurnsFor(std::uint32_t endpoint, Wait& wait) {
+void FusedDriver::TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now) {
   wait.look = false;
   if (wait.role.leads()) AwakenWires();
   engine_->Prefer(endpoint);
-  Turns(wires_sleep_ ? Engine::Look::kHost : Engine::Look::kAll);
+  Turns(wires_sleep_ ? Engine::Look::kHost : Engine::Look::kAll, now);
   wait.to_another =
       engine_->HasQueued() || engine_->UsualTime(endpoint) > kLongMethod;
 }
@@ -234,22 +247,25 @@ bool FusedDriver::Look(std::uint32_t endpoint) {
   if (disowned_.load(std::memory_order_relaxed)) return false;
   Wait& wait = waits_[endpoint];
   if (wait.since == 0) {
-    wait.since = Now();
+    wait.since = wait.now = Now();
+    wait.turns = 0;
     wait.slept = false;
     wait.to_another = true;
+  } else if (wait.look || ++wait.turns % kTurnsPerClock == 0) {
+    wait.now = Now();
   }
   const NoCancellation whole;
   if (wait.look) {
     lock_.Lock();
   } else {
     const Nanos budget = options_.spin ? wait.spin.value() : 0;
-    if (budget == 0 || Now() >= wait.since + budget) return false;
+    if (budget == 0 || wait.now >= wait.since + budget) return false;
     if (!lock_.TryLock()) {
       Pause();
       return true;
     }
   }
-  TurnsFor(endpoint, wait);
+  TurnsFor(endpoint, wait, wait.now);
   Release();
   return true;
 }
@@ -308,13 +324,14 @@ void FusedDriver::AnswerReports() {
 void FusedDriver::End(std::uint32_t endpoint) {
   Wait& wait = waits_[endpoint];
   if (wait.since == 0) return;
-  wait.spin.WaitEnded(Now() - wait.since, wait.slept);
+  if (wait.slept) wait.now = Now();
+  wait.spin.WaitEnded(wait.now - wait.since, wait.slept);
   wait.since = 0;
   if (!wait.role.leads()) return;
   if (wait.look) {
     const NoCancellation whole;
     lock_.Lock();
-    TurnsFor(endpoint, wait);
+    TurnsFor(endpoint, wait, Now());
     Release();
   }
   Resign(wait);

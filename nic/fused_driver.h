@@ -134,6 +134,8 @@ class FusedDriver final : private Waker {
     Leadership::Wakes wakes{0};  // as it follows
     SpinBudget spin;
     Nanos since = 0;         // it waits; 0 if it does not
+    Nanos now = 0;           // as it read the clock last
+    unsigned turns = 0;      // in this wait
     bool slept = false;      // since then
     bool look = false;       // there is something on the wires
     bool to_another = true;  // it will not be back at once
@@ -147,7 +149,8 @@ class FusedDriver final : private Waker {
   // Under the lock: turns until there is no more to do, and the end of that.
   void Turns(Engine::Look look);
   void Release();
-  void TurnsFor(std::uint32_t endpoint, Wait& wait);
+  void Turns(Engine::Look look, Nanos now);
+  void TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now);
   // The leader's: nobody looks at the wires from now on, until then; false if
   // they want another look. And that somebody does again.
   bool TryToSleepOnWires(Nanos until);
@@ -175,6 +178,7 @@ class FusedDriver final : private Waker {
 
   EngineLock lock_;
   Nanos next_ = 0;    // when the engine wants a turn
+  Nanos turned_ = 0;  // the time of the last turn
   Nanos looked_ = 0;  // when somebody last looked at the wires
   bool wires_sleep_ = false;
   std::atomic<__u64*> leader_word_{nullptr};

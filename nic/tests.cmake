@@ -93,6 +93,8 @@ foreach(part IN ITEMS engine_lock fused_driver leadership)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS concurrency)
 endforeach()
+lauberhorn_program(NAME nic_idle_turns SRCS testing/idle_turns.cc DEPS
+                   lauberhorn_nic_testing)
 # A run takes thirty times as long with sanitizers.
 set(seeds)
 if(LAUBERHORN_SANITIZE)

@@ -6,12 +6,10 @@
 
 #include "gtest/gtest.h"
 #include "nic/testing/engine_set_machine.h"
-#include "nic/testing/host_side.h"
 
 namespace lauberhorn::nic {
 namespace {
 
-using testing::TakenMessage;
 using Machine = testing::EngineSetMachine;
 
 // In so many turns, while the two threads of a process are on the CPUs.

@@ -17,7 +17,6 @@ using ::testing::IsEmpty;
 using testing::ProcessorsTest;
 
 constexpr std::uint32_t kNone = Processors::kNone;
-constexpr std::uint64_t kEpoch = ProcessorsTest::kEpoch;
 
 TEST_F(ProcessorsTest, WhoComesAndLeavesIsTold) {
   EXPECT_FALSE(Look());

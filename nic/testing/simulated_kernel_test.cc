@@ -119,7 +119,8 @@ void ExpectShares(Machine& machine, Nanos time, Nanos handler) {
     EXPECT_NEAR(static_cast<double>(replies[at]) / all, share, 0.2 * share)
         << replies[at];
   }
-  EXPECT_GT(all, 0.7 * 2 * static_cast<double>(time / handler))
+  EXPECT_GT(all,
+            0.7 * 2 * static_cast<double>(time) / static_cast<double>(handler))
       << "the CPUs are in use";
   machine.Finish();
 }

@@ -34,19 +34,23 @@ using Clock = std::chrono::steady_clock;
 
 constexpr char kHelp[] =
     "usage: udp_floor [SECONDS]\n"
-    "Measures a 64-byte echo between CPU 0 and CPU 1 over datagrams, this\n"
-    "library and gRPC, in turns, for SECONDS (20).\n";
+    "Measures echoes of 64 bytes and 1 KiB between CPU 0 and CPU 1 over\n"
+    "datagrams, this library and gRPC, in turns, for SECONDS (20).\n";
 
 struct Way {
   const char* name;
   std::unique_ptr<Peer> (*make)(const Message& message);
+  std::size_t bytes;
+  std::size_t beside;  // the datagrams of this size
 };
 
-enum { kUdp, kLauberhorn, kGrpc };
+enum : std::size_t { kUdp, kLauberhorn, kGrpc, kUdpKib, kLauberhornKib };
 constexpr Way kWays[] = {
-    {"UDP, blocking", &MakeUdp},
-    {"Lauberhorn", &MakeLauberhornUdp},
-    {"gRPC, sync, TCP", &MakeGrpcSyncTcp},
+    {"UDP, 64 B", &MakeUdp, 64, kUdp},
+    {"Lauberhorn, 64 B", &MakeLauberhornUdp, 64, kUdp},
+    {"gRPC sync TCP, 64 B", &MakeGrpcSyncTcp, 64, kUdp},
+    {"UDP, 1 KiB", &MakeUdp, 1024, kUdpKib},
+    {"Lauberhorn, 1 KiB", &MakeLauberhornUdp, 1024, kUdpKib},
 };
 constexpr std::size_t kWayCount = std::size(kWays);
 
@@ -124,7 +128,7 @@ Range Ratio(const std::vector<Round>& rounds, std::size_t way, std::size_t to) {
 }
 
 void Print(const std::vector<Round>& rounds) {
-  std::printf("%zu rounds of %d calls\n%-18s %32s %10s %28s\n", rounds.size(),
+  std::printf("%zu rounds of %d calls\n%-20s %32s %10s %28s\n", rounds.size(),
               kCalls, "", "us: median of medians (min..max)", "p99",
               "of UDP's: median (min..max)");
   for (std::size_t way = 0; way < kWayCount; ++way) {
@@ -132,8 +136,8 @@ void Print(const std::vector<Round>& rounds) {
         Each(rounds, [way](const Round& round) { return round.median[way]; }));
     const Range p99 = RangeOf(
         Each(rounds, [way](const Round& round) { return round.p99[way]; }));
-    const Range ratio = Ratio(rounds, way, kUdp);
-    std::printf("%-18s %12.1f (%7.1f..%8.1f) %10.1f %10.2f (%5.2f..%6.2f)\n",
+    const Range ratio = Ratio(rounds, way, kWays[way].beside);
+    std::printf("%-20s %12.1f (%7.1f..%8.1f) %10.1f %10.2f (%5.2f..%6.2f)\n",
                 kWays[way].name, us.median, us.least, us.most, p99.median,
                 ratio.median, ratio.least, ratio.most);
   }
@@ -154,7 +158,7 @@ int Main(int argc, char** argv) {
   std::unique_ptr<Peer> peers[kWayCount];
   std::unique_ptr<ForkedServer> servers[kWayCount];
   for (std::size_t way = 0; way < kWayCount; ++way) {
-    peers[way] = kWays[way].make(Message::Bytes(64));
+    peers[way] = kWays[way].make(Message::Bytes(kWays[way].bytes));
     auto server = ForkedServer::Start(
         kServerCpu, [&](const ForkedServer::UntilStopped& until_stopped) {
           return peers[way]->Serve(until_stopped);
@@ -179,6 +183,8 @@ int Main(int argc, char** argv) {
   Print(*rounds);
   PrintFigure("udp_64B_over_raw_udp", Ratio(*rounds, kLauberhorn, kUdp).median,
               "ratio");
+  PrintFigure("udp_1KiB_over_raw_udp",
+              Ratio(*rounds, kLauberhornKib, kUdpKib).median, "ratio");
   PrintFigure("udp_64B_grpc_sync_tcp_over_ours",
               Ratio(*rounds, kGrpc, kLauberhorn).median, "ratio");
   return 0;

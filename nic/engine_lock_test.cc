@@ -3,6 +3,7 @@
 #include "nic/engine_lock.h"
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -50,7 +51,7 @@ TEST(EngineLockTest, AMarkOutlivesAWaiter) {
 // collects. Others sleep until they have it. What was put is collected when all
 // have returned, and by one thread at a time.
 TEST(EngineLockTest, NothingThatIsPutStaysBehind) {
-  constexpr int kPutters = 3;
+  constexpr std::size_t kPutters = 3;
   constexpr int kSleepers = 2;
   constexpr int kPuts = 20'000;
   EngineLock lock;
@@ -59,7 +60,7 @@ TEST(EngineLockTest, NothingThatIsPutStaysBehind) {
   int collected[kPutters] = {};
   int total = 0;  // not atomic: the lock's
   const auto collect = [&] {
-    for (int lane = 0; lane < kPutters; ++lane) {
+    for (std::size_t lane = 0; lane < kPutters; ++lane) {
       const int now = put[lane].load(std::memory_order_relaxed);
       total += now - collected[lane];
       collected[lane] = now;
@@ -69,7 +70,7 @@ TEST(EngineLockTest, NothingThatIsPutStaysBehind) {
     while (!lock.Unlock()) collect();
   };
   std::vector<std::thread> threads;
-  for (int lane = 0; lane < kPutters; ++lane) {
+  for (std::size_t lane = 0; lane < kPutters; ++lane) {
     threads.emplace_back([&, lane] {
       for (int count = 1; count <= kPuts; ++count) {
         put[lane].store(count, std::memory_order_relaxed);
@@ -89,7 +90,7 @@ TEST(EngineLockTest, NothingThatIsPutStaysBehind) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(total, kPutters * kPuts);
+  EXPECT_EQ(total, static_cast<int>(kPutters) * kPuts);
   EXPECT_TRUE(lock.TryLock());
 }
 

@@ -33,7 +33,7 @@ class Server final : private nic::ServerTransport::Handler {
   void Poll() {
     for (const nic::Datagram& datagram : wire_.Receive()) {
       const std::optional<nic::Packet> packet =
-          nic::ParsePacket(datagram.bytes, wire_.checksum());
+          nic::ParsePacket(datagram.bytes, datagram.checksum);
       if (packet.has_value()) {
         transport_.OnPacket(*packet, datagram.from, wire_, 0, kNow);
       }

@@ -46,9 +46,10 @@ CORRECT = [
     ("dispatch_take", "ROUND=4", "two that wait, and another"),
     ("dispatch_reset", "ENDS=1", "an end, a loss and a reset"),
     ("dispatch_nested", "CALLS=3 DEPTH=3", "three calls, three deep"),
-    ("fused", "CALLS=1 LOSSES=0", "two callers"),
+    ("fused", "CALLS=1 LOSSES=0 LINK=1", "two callers, memory"),
     ("fused", "CALLS=1 LOSSES=1 WORKER=1", "a caller and a worker, a packet is lost"),
-    ("fused", "CALLS=2 LOSSES=0 WORKER=1", "a caller and a worker, two calls"),
+    ("fused", "CALLS=2 LOSSES=0 WORKER=1 LINK=1", "the same, memory, two calls"),
+    ("fused", "CALLS=1 LOSSES=1 WORKER=2", "a caller's put ends the worker's wait"),
 ]
 
 CORRECT_LARGE = [
@@ -246,12 +247,14 @@ MUTANTS = [
     ("LEAVE_KEEPS_CPU", "dispatch_nested", "", "EVERY_RUN_ENDS"),
     ("REPLIED_COUNTS_AS_WAITING", "dispatch_nested", "", "REFUSED_ONLY_IF_STUCK"),
     ("NO_MARK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
-    ("NO_LOOK_AT_WORD", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
-    ("SAYS_WORD_AFTER_LOCK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("NO_LOOK_AT_WORD", "fused", "CALLS=1 LOSSES=0 WORKER=2", "EVERY_RUN_ENDS"),
+    ("SAYS_WORD_AFTER_LOCK", "fused", "CALLS=1 LOSSES=0 WORKER=2 EARLIER_TIMER_UNSAID=1",
+     "EVERY_RUN_ENDS"),
     ("EARLIER_TIMER_UNSAID", "fused", "CALLS=1 LOSSES=1 WORKER=1", "EVERY_RUN_ENDS"),
     ("FOLLOWS_AFTER_A_LOOK", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
     ("WAKES_SLEEPERS_ONLY", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
     ("RESIGNS_UNWATCHED", "fused", "CALLS=1 LOSSES=0", "EVERY_RUN_ENDS"),
+    ("LOOKS_WHILE_WIRES_SLEEP", "fused", "CALLS=1 LOSSES=0 LINK=1", "EVERY_RUN_ENDS"),
     ("RING_NOT_PASSED_ON", "fused", "CALLS=1 LOSSES=1 WORKER=1", "EVERY_RUN_ENDS"),
 ]
 
@@ -415,7 +418,7 @@ WITNESSES = [
     ("EVERY_RUN_ENDS", "FOLLOWER_WOKEN", "fused", "CALLS=1 LOSSES=0"),
     ("EVERY_RUN_ENDS", "FOLLOWER_LEADS", "fused", "CALLS=1 LOSSES=0"),
     ("EVERY_RUN_ENDS", "ANSWERED_BEFORE_LEADING", "fused", "CALLS=1 LOSSES=0"),
-    ("EVERY_RUN_ENDS", "LEADER_RUNG", "fused", "CALLS=1 LOSSES=0"),
+    ("EVERY_RUN_ENDS", "LEADER_RUNG", "fused", "CALLS=1 LOSSES=0 WORKER=2"),
     ("EVERY_RUN_ENDS", "EARLIER_TIMER", "fused", "CALLS=1 LOSSES=1 WORKER=1"),
     ("EVERY_RUN_ENDS", "STANDBY_LEADS", "fused", "CALLS=1 LOSSES=0"),
     ("EVERY_RUN_ENDS", "RING_PASSED_ON", "fused", "CALLS=1 LOSSES=0"),

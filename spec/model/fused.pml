@@ -37,8 +37,12 @@
 #ifndef LOSSES
 #define LOSSES 1
 #endif
+#ifndef LINK
+#define LINK 0 /* whether the wire is memory: who puts rings only if it sleeps */
+#endif
 #ifndef WORKER
-#define WORKER 0 /* whether the last thread waits for a call instead */
+#define WORKER 0 /* 1: the last thread waits for a call that comes in the end; 2: for
+		    one that is queued until the first has put a reply */
 #endif
 
 /* Situations for witness runs. */
@@ -66,10 +70,16 @@ bit wants[THREADS]; /* engine: sent, and nothing has come back */
 mtype word[THREADS] = FREE;
 byte losses;
 bit done; /* the first thread has all its answers */
+bit reply; /* that was put by the first thread, for which a call is queued */
+
+/* A wire that is memory: what the peer sees, and whether it has rung. */
+bit wire_asleep, wire_rung;
+#define READY (LINK -> wire_rung : ANY(came))
 
 /* The engine's lock, and what it guards. */
 byte driver = NOBODY; /* who has it */
 bit marked;
+bit wires_sleep;
 byte leader_word = NOBODY;
 mtype leader_until = AWAKE;
 
@@ -92,6 +102,42 @@ bit looked;
 #define ANY(flag) (flag[0] || flag[1] || flag[2])
 #endif
 
+inline awaken_wires() {
+	d_step { wires_sleep = 0; wire_asleep = 0 }
+}
+
+inline try_to_sleep_on_wires(me, sleep) {
+	if
+	:: wires_sleep -> sleep = true
+	:: else ->
+		wire_asleep = 1;
+		d_step {
+			sleep = !LINK || !ANY(came);
+			wires_sleep = sleep;
+			if
+			:: !sleep -> wire_asleep = 0
+			:: else -> skip
+			fi
+		}
+	fi;
+	if
+	:: sleep -> leader_until = (ANY(wants) -> TIMER : NEVER)
+	:: else -> skip
+	fi
+}
+
+/* Part of a d_step. */
+inline deliver(me, to) {
+	if
+	:: word[to] == PARKED && leader_word == to ->
+		REACHED(LEADER_RUNG, me != to);
+		bell = 1
+	:: word[to] == PARKED && leader_word != to -> woken[to] = 1
+	:: else -> skip
+	fi;
+	word[to] = FULL
+}
+
 inline turn(me, wire) {
 	d_step {
 		MUST(ONE_OWNER, driver == me);
@@ -99,18 +145,26 @@ inline turn(me, wire) {
 		do
 		:: i < THREADS ->
 			if
-			:: put[i] -> put[i] = 0; sent[i] = 1; wants[i] = 1
+			:: put[i] ->
+				put[i] = 0;
+				sent[i] = 1;
+				wants[i] = 1
 			:: else -> skip
 			fi;
 			i++
 		:: else -> break
 		od;
-		i = 0
+		i = 0;
+		if
+		:: reply -> reply = 0; deliver(me, THREADS - 1)
+		:: else -> skip
+		fi
 	};
 	if
 	:: wire ->
 		d_step {
 			looked = 1;
+			wire_rung = 0;
 			i = 0;
 			do
 			:: i < THREADS ->
@@ -118,15 +172,7 @@ inline turn(me, wire) {
 				:: came[i] ->
 					came[i] = 0;
 					wants[i] = 0;
-					if
-					:: word[i] == PARKED && leader_word == i ->
-						REACHED(LEADER_RUNG, me != i);
-						bell = 1
-					:: word[i] == PARKED && leader_word != i ->
-						woken[i] = 1
-					:: else -> skip
-					fi;
-					word[i] = FULL
+					deliver(me, i)
 				:: else -> skip
 				fi;
 				i++
@@ -199,12 +245,6 @@ inline release(me) {
 	od
 }
 
-inline say_sleep(me) {
-	d_step {
-		leader_until = (ANY(wants) -> TIMER : NEVER)
-	}
-}
-
 proctype thread(byte me) {
 	byte calls, i;
 	bool got, again, leads, follow, from_standby, look, sleep, to_another;
@@ -222,7 +262,11 @@ proctype thread(byte me) {
 				/* The wire, too, if nobody has looked lately. */
 				if
 				:: got = false
-				:: skip
+#ifdef LOOKS_WHILE_WIRES_SLEEP
+				:: true
+#else
+				:: !wires_sleep
+#endif
 				fi;
 				turn(me, got);
 				got = false;
@@ -237,6 +281,7 @@ proctype thread(byte me) {
 			:: look ->
 				look = false;
 				lock(me);
+				awaken_wires();
 				expire();
 				turn(me, true);
 				release(me)
@@ -295,11 +340,8 @@ proctype thread(byte me) {
 				look = leads
 			:: else ->
 #ifdef SAYS_WORD_AFTER_LOCK
-				sleep = (word[me] == PARKED);
 				lock(me);
-				say_sleep(me);
-				release(me);
-				leader_word = me;
+				sleep = (word[me] == PARKED);
 #else
 				lock(me);
 				leader_word = me;
@@ -308,22 +350,26 @@ proctype thread(byte me) {
 #else
 				sleep = (word[me] == PARKED);
 #endif
+#endif
 				if
-				:: sleep -> say_sleep(me)
+				:: sleep -> try_to_sleep_on_wires(me, sleep)
 				:: else -> skip
 				fi;
+				look = wires_sleep;
 				release(me);
+#ifdef SAYS_WORD_AFTER_LOCK
+				leader_word = me;
 #endif
 				if
 				:: sleep ->
 					if
 					:: d_step { bell -> bell = 0 }
-					:: ANY(came) -> look = true
-					:: leader_until == TIMER && ANY(wants) && !ANY(sent) && !ANY(came) ->
-						look = true
+					:: READY
+					:: leader_until == TIMER && ANY(wants) && !ANY(sent) && !ANY(came)
 					fi
 				:: else -> skip
 				fi;
+				look = look || word[me] == PARKED;
 				sleep = false;
 				leader_until = AWAKE;
 				leader_word = NOBODY
@@ -344,6 +390,7 @@ took:
 		:: leads && look ->
 			look = false;
 			lock(me);
+			awaken_wires();
 			expire();
 			turn(me, true);
 			release(me)
@@ -384,7 +431,17 @@ took:
 		fi;
 		calls++
 	od;
-	done = done || me == 0
+	done = done || me == 0;
+	if
+	:: WORKER == 2 && me == 0 ->
+		reply = 1;
+		try_lock_or_mark(me, got);
+		if
+		:: got -> got = false; turn(me, false); release(me)
+		:: else -> skip
+		fi
+	:: else -> skip
+	fi
 }
 
 active proctype standby() {
@@ -395,11 +452,13 @@ end:
 	do
 	:: leader == STANDBY ->
 		lock(STANDBY);
-		expire();
-		turn(STANDBY, true);
-		leads = (leader == STANDBY);
+		leads = false;
 		if
-		:: leads -> say_sleep(STANDBY)
+		:: leader == STANDBY ->
+			awaken_wires();
+			expire();
+			turn(STANDBY, true);
+			try_to_sleep_on_wires(STANDBY, leads)
 		:: else -> skip
 		fi;
 		release(STANDBY);
@@ -409,7 +468,7 @@ end_leads:
 			if
 			:: standby_bell
 			:: bell
-			:: ANY(came)
+			:: READY
 			:: leader_until == TIMER && ANY(wants) && !ANY(sent)
 			fi;
 			if
@@ -437,15 +496,23 @@ end_leads:
 	od
 }
 
+inline arrive(to) {
+	came[to] = 1;
+	if
+	:: wire_asleep -> wire_asleep = 0; wire_rung = 1
+	:: else -> skip
+	fi
+}
+
 active proctype network() {
 	bit given;
 end:
 	do
-	:: d_step { sent[0] -> sent[0] = 0; came[0] = 1 }
-	:: d_step { sent[THREADS - 1] -> sent[THREADS - 1] = 0; came[THREADS - 1] = 1 }
+	:: d_step { sent[0] -> sent[0] = 0; arrive(0) }
+	:: d_step { sent[THREADS - 1] -> sent[THREADS - 1] = 0; arrive(THREADS - 1) }
 	:: d_step { sent[0] && losses < LOSSES -> sent[0] = 0; losses++ }
 	/* A call for the worker. */
-	:: d_step { WORKER && done && !given -> given = 1; came[THREADS - 1] = 1 }
+	:: d_step { WORKER == 1 && done && !given -> given = 1; arrive(THREADS - 1) }
 	od
 }
 

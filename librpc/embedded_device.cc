@@ -3,6 +3,7 @@
 #include "librpc/embedded_device.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -125,8 +126,9 @@ class Devices {
  public:
   void Add(EmbeddedDevice* device) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    static const int watched = pthread_atfork(&Before, &InParent, &InChild);
-    (void)watched;
+    // Once. Refused only if there is no memory.
+    static const int kWatched = pthread_atfork(&Before, &InParent, &InChild);
+    (void)kWatched;
     all_.push_back(device);
   }
   void Remove(EmbeddedDevice* device) {
@@ -167,12 +169,26 @@ absl::Status EmbeddedDevice::Begin() {
   return absl::OkStatus();
 }
 
+int AllowedCpus() {
+  cpu_set_t allowed;
+  // More CPUs than a set has are many, too.
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return CPU_SETSIZE;
+  return CPU_COUNT(&allowed);
+}
+
+// With more CPUs than this, one can be spared for the engine.
+constexpr int kFewCpus = 4;
+
 }  // namespace
 
 absl::StatusOr<EngineDriver> EngineDriverOf(absl::string_view option,
-                                            absl::string_view environment) {
+                                            absl::string_view environment,
+                                            int cpus) {
   const absl::string_view name = option.empty() ? environment : option;
-  if (name.empty() || name == "thread") return EngineDriver::kThread;
+  if (name.empty()) {
+    return cpus > kFewCpus ? EngineDriver::kThread : EngineDriver::kFused;
+  }
+  if (name == "thread") return EngineDriver::kThread;
   if (name == "spin") return EngineDriver::kSpin;
   if (name == "fused") return EngineDriver::kFused;
   return absl::InvalidArgumentError(absl::StrCat(
@@ -182,8 +198,8 @@ absl::StatusOr<EngineDriver> EngineDriverOf(absl::string_view option,
 
 absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
     const EmbeddedDeviceOptions& options) {
-  const absl::StatusOr<EngineDriver> driver =
-      EngineDriverOf(options.engine, Environment("LAUBERHORN_ENGINE"));
+  const absl::StatusOr<EngineDriver> driver = EngineDriverOf(
+      options.engine, Environment("LAUBERHORN_ENGINE"), AllowedCpus());
   if (!driver.ok()) return driver.status();
   nic::RegionOptions region;
   region.endpoints = options.endpoints;

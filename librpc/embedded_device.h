@@ -42,10 +42,12 @@ enum class EngineDriver : std::uint8_t {
   kFused,   // the threads that wait
 };
 
-// What RuntimeOptions::engine, or LAUBERHORN_ENGINE if that is empty, names.
-// INVALID_ARGUMENT if they name none.
+// What RuntimeOptions::engine, or LAUBERHORN_ENGINE if that is empty, names; if
+// both are, what suits a process that may run on so many CPUs. INVALID_ARGUMENT
+// if they name none.
 absl::StatusOr<EngineDriver> EngineDriverOf(absl::string_view option,
-                                            absl::string_view environment);
+                                            absl::string_view environment,
+                                            int cpus);
 
 // Starts the engine. RESOURCE_EXHAUSTED if memory or a thread is refused.
 // INVALID_ARGUMENT: of EngineDriverOf().

@@ -38,20 +38,28 @@ using testing::Patient;
 using testing::TestServer;
 
 TEST(EngineDriverOfTest, TheOptionCountsMoreThanTheEnvironment) {
-  EXPECT_EQ(*EngineDriverOf("", "thread"), EngineDriver::kThread);
-  EXPECT_EQ(*EngineDriverOf("", "fused"), EngineDriver::kFused);
-  EXPECT_EQ(*EngineDriverOf("fused", "thread"), EngineDriver::kFused);
-  EXPECT_EQ(*EngineDriverOf("thread", "none"), EngineDriver::kThread);
-  EXPECT_EQ(*EngineDriverOf("", "spin"), EngineDriver::kSpin);
+  EXPECT_EQ(*EngineDriverOf("", "thread", 2), EngineDriver::kThread);
+  EXPECT_EQ(*EngineDriverOf("", "fused", 2), EngineDriver::kFused);
+  EXPECT_EQ(*EngineDriverOf("fused", "thread", 2), EngineDriver::kFused);
+  EXPECT_EQ(*EngineDriverOf("thread", "none", 2), EngineDriver::kThread);
+  EXPECT_EQ(*EngineDriverOf("", "spin", 2), EngineDriver::kSpin);
+}
+
+TEST(EngineDriverOfTest, WithFewCpusNoneIsKeptForTheEngine) {
+  EXPECT_EQ(*EngineDriverOf("", "", 1), EngineDriver::kFused);
+  EXPECT_EQ(*EngineDriverOf("", "", 4), EngineDriver::kFused);
+  EXPECT_EQ(*EngineDriverOf("", "", 5), EngineDriver::kThread);
+  EXPECT_EQ(*EngineDriverOf("", "fused", 64), EngineDriver::kFused);
+  EXPECT_EQ(*EngineDriverOf("thread", "", 1), EngineDriver::kThread);
 }
 
 TEST(EngineDriverOfTest, WhatIsNoneIsRefusedByTheNameOfWhoSaidIt) {
-  const absl::Status option = EngineDriverOf("fast", "").status();
+  const absl::Status option = EngineDriverOf("fast", "", 2).status();
   EXPECT_EQ(option.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(option.message()),
               HasSubstr("RuntimeOptions::engine is 'fast'; it must be thread, "
                         "fused, or spin"));
-  EXPECT_THAT(std::string(EngineDriverOf("", "Fused").status().message()),
+  EXPECT_THAT(std::string(EngineDriverOf("", "Fused", 2).status().message()),
               HasSubstr("LAUBERHORN_ENGINE is 'Fused'"));
   RuntimeOptions options;
   options.engine = "fast";

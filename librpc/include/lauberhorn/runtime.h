@@ -83,7 +83,9 @@ struct RuntimeOptions {
   //           stands by. A caller that has no call under way that it waits for,
   //           and fetches nothing from its queues, leaves its NIC to that
   //           thread, which looks once a millisecond.
-  // Empty: what LAUBERHORN_ENGINE in the environment says; else thread.
+  // Empty: what LAUBERHORN_ENGINE in the environment says; else fused if the
+  // thread that opens the runtime, and so those that this starts, may run on at
+  // most four CPUs (sched_getaffinity), and thread if on more.
   std::string engine;
 
   // How long a thread looks at its line before it parks, at most. It does not

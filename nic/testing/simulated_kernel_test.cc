@@ -142,7 +142,7 @@ TEST(SimulatedKernelTest, WeightsAreKeptByHandlersThatTakeLong) {
                    .handler = kLong,
                    .threads = 6,
                    .nic_is_here = true});
-  ExpectShares(machine, 20 * kSecond, kLong);
+  ExpectShares(machine, 5 * kSecond, kLong);
 }
 
 TEST(SimulatedKernelTest, SixtyFourServicesOnTwoCpusAreAllAnswered) {

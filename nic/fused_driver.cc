@@ -71,7 +71,6 @@ void Pause() {
 #endif
 }
 
-// The futex of a word is its low half: the contract is little-endian.
 // Until it is not `seen` any more.
 void SleepOn(Leadership::Wakes& wakes, std::uint32_t seen, Nanos until) {
   const timespec when = ToTimespec(until);

@@ -25,9 +25,8 @@
 //                        that it sleeps, so every put rings, and a ring does a
 //                        turn or leaves a mark (nic/engine_lock.h).
 //   a message in `in`    by the word of its slot, under the lock. A follower
-//   has
-//                        read its count of wakes before it looks at the word,
-//                        and sleeps only while both are as they were. The
+//                        has read its count of wakes before it looks at the
+//                        word, and sleeps while both are as they were. The
 //                        leader says on which word it will sleep, under the
 //                        lock, and then looks at the word before it lets go:
 //                        who fills it later finds it there, and rings the bell.

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Engines without a thread of their own, over UDP: threads that wait drive
-// them, and if none does the thread that stands by. librpc/fused_test.cc has
-// the same as users see it.
+// them, and if none does the thread that stands by. The same as users see it:
+// librpc/engine_driver_test.cc.
 
 #include "nic/fused_driver.h"
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/endpoint_pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -45,6 +47,7 @@ EndpointPool::EndpointPool(Connection& connection, Device& device,
     : connection_(connection),
       device_(device),
       spin_(spin),
+      process_(getpid()),
       kept_(device, Layout(device.Attach().process->control_endpoint), spin) {}
 
 absl::Status EndpointPool::ControlBytesSurely(
@@ -123,6 +126,8 @@ void EndpointPool::GiveThisThreadsLost() {
 }
 
 bool EndpointPool::GiveIfLost(Endpoint* endpoint) {
+  // The parent's, whose other threads may have had the mutex at the fork.
+  if (getpid() != process_) return true;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) return true;
   if (!device_.Attach().IsLost()) return false;

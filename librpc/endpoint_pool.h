@@ -13,6 +13,8 @@
 #ifndef LAUBERHORN_LIBRPC_ENDPOINT_POOL_H_
 #define LAUBERHORN_LIBRPC_ENDPOINT_POOL_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -107,6 +109,7 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
   Connection& connection_;
   Device& device_;
   const absl::Duration spin_;
+  const pid_t process_;
   std::mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint32_t opened_ ABSL_GUARDED_BY(mutex_) = 1;  // 0 is kept

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/keyed_hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <sys/random.h>
@@ -24,6 +25,10 @@ absl::Status FillSecret(Secret* secret) {
 
 std::uint64_t KeyedHash(const Secret& secret,
                         absl::Span<const std::uint64_t> values) {
+  // When the process exits there may still be threads here: nothing is freed
+  // under their hands.
+  static const int kKept = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+  (void)kKept;
   std::uint8_t digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),

@@ -36,6 +36,7 @@
 #include "bench/columns.h"
 #include "bench/cpu.h"
 #include "bench/floor.h"
+#include "bench/seconds_argument.h"
 #include "bench/statistics.h"
 
 namespace lauberhorn::bench {
@@ -319,14 +320,8 @@ Columns<Round> Measure(double seconds) {
 
 int Main(int argc, char** argv) {
   double seconds = 20;
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (argc == 2) seconds = std::atof(argv[1]);
-  if (argc > 2 || seconds <= 0) {
-    std::fputs(kHelp, stderr);
-    return 2;
+  if (const int code = ReadSeconds(argc, argv, kHelp, &seconds); code >= 0) {
+    return code;
   }
   if (!MayRunOn(0) || !MayRunOn(1)) {
     std::fputs(

@@ -2,9 +2,13 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 #include "bench/cpu.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdint>
 
 namespace lauberhorn::bench {
 
@@ -27,6 +31,12 @@ long Switches() {  // NOLINT(runtime/int)
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
   return usage.ru_nivcsw + usage.ru_nvcsw;
+}
+
+bool KeepCpusAwake() {
+  const int latency = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+  const std::int32_t none = 0;
+  return latency >= 0 && write(latency, &none, sizeof(none)) == sizeof(none);
 }
 
 void Relax() {

@@ -21,6 +21,10 @@ bool MayRunOn(int cpu);
 // How often the calling thread was switched out for others.
 long Switches();  // NOLINT(runtime/int): the type of rusage
 
+// Keeps CPUs from halting deeply as long as the process lives. False if that is
+// refused.
+bool KeepCpusAwake();
+
 // Lets the other hyperthread work; for loops that wait.
 void Relax();
 

@@ -10,8 +10,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -20,6 +18,7 @@
 
 #include "bench/columns.h"
 #include "bench/dispatch_rig.h"
+#include "bench/seconds_argument.h"
 #include "bench/statistics.h"
 #include "bench/syscall_counter.h"
 
@@ -144,14 +143,8 @@ int CountedCalls() {
 
 int Main(int argc, char** argv) {
   double seconds = 20;
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (argc == 2) seconds = std::atof(argv[1]);
-  if (argc > 2 || !(seconds > 0)) {
-    std::fputs(kHelp, stderr);
-    return 2;
+  if (const int code = ReadSeconds(argc, argv, kHelp, &seconds); code >= 0) {
+    return code;
   }
 
   const absl::StatusOr<std::uint64_t> syscalls = CountSyscalls(CountedCalls);

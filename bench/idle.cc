@@ -10,13 +10,12 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include "bench/echo_peers.h"
 #include "bench/forked_server.h"
 #include "bench/process_sample.h"
+#include "bench/seconds_argument.h"
 #include "bench/statistics.h"
 
 namespace lauberhorn::bench {
@@ -76,14 +75,8 @@ int Watch(Peer& peer, const ForkedServer& server, double seconds) {
 
 int Main(int argc, char** argv) {
   double seconds = 20;
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (argc == 2) seconds = std::atof(argv[1]);
-  if (argc > 2 || !(seconds > 0)) {
-    std::fputs(kHelp, stderr);
-    return 2;
+  if (const int code = ReadSeconds(argc, argv, kHelp, &seconds); code >= 0) {
+    return code;
   }
   const std::unique_ptr<Peer> peer = MakeLauberhorn(Message::Bytes(64));
   const auto server = ForkedServer::Start(

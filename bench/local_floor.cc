@@ -11,15 +11,10 @@
 // "Parked" is a call after a pause in which the server went to sleep; the
 // client waits awake, or, "both parked", sleeps at once, too.
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -31,6 +26,7 @@
 #include "bench/cpu.h"
 #include "bench/echo_peers.h"
 #include "bench/floor_partner.h"
+#include "bench/seconds_argument.h"
 #include "bench/statistics.h"
 
 namespace lauberhorn::bench {
@@ -107,12 +103,6 @@ int Failed(const char* what, const absl::Status& status) {
   std::fprintf(stderr, "local_floor: %s: %s\n", what,
                status.ToString().c_str());
   return 1;
-}
-
-bool KeepCpusAwake() {
-  const int latency = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-  const std::int32_t none = 0;
-  return latency >= 0 && write(latency, &none, sizeof(none)) == sizeof(none);
 }
 
 double NanosSince(Clock::time_point start) {
@@ -280,14 +270,8 @@ void PrintFigures(const std::vector<Round>& rounds) {
 
 int Main(int argc, char** argv) {
   double seconds = 30;
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (argc == 2) seconds = std::atof(argv[1]);
-  if (argc > 2 || !(seconds > 0)) {
-    std::fputs(kHelp, stderr);
-    return 2;
+  if (const int code = ReadSeconds(argc, argv, kHelp, &seconds); code >= 0) {
+    return code;
   }
   // All are forked before this process has threads.
   Rig rig;

@@ -8,9 +8,6 @@
 // Between turns a line is bounced between the CPUs (bench/columns.h says why);
 // a turn before and after which the cores were not equally far does not count.
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -272,13 +269,6 @@ class Timetable {
   const Clock::time_point start_ = Clock::now();
   double told_ = 0;
 };
-
-// Keeps CPUs from halting deeply as long as the process lives.
-bool KeepCpusAwake() {
-  const int latency = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-  const std::int32_t none = 0;
-  return latency >= 0 && write(latency, &none, sizeof(none)) == sizeof(none);
-}
 
 int Failed(const std::string& what, const absl::Status& status) {
   std::fprintf(stderr, "bench: %s: %s\n", what.c_str(),

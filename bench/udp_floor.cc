@@ -11,13 +11,8 @@
 // CPU that halts is slow to wake on some machines, which is prevented if this
 // process may (/dev/cpu_dma_latency).
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <vector>
@@ -25,6 +20,7 @@
 #include "bench/columns.h"
 #include "bench/cpu.h"
 #include "bench/echo_peers.h"
+#include "bench/seconds_argument.h"
 #include "bench/statistics.h"
 
 namespace lauberhorn::bench {
@@ -67,13 +63,6 @@ struct Round {
 int Failed(const char* what, const absl::Status& status) {
   std::fprintf(stderr, "udp_floor: %s: %s\n", what, status.ToString().c_str());
   return 1;
-}
-
-// Keeps CPUs from halting deeply as long as the process lives.
-bool KeepCpusAwake() {
-  const int latency = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-  const std::int32_t none = 0;
-  return latency >= 0 && write(latency, &none, sizeof(none)) == sizeof(none);
 }
 
 // Adds the microseconds of each of `count` calls.
@@ -145,14 +134,8 @@ void Print(const std::vector<Round>& rounds) {
 
 int Main(int argc, char** argv) {
   double seconds = 20;
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (argc == 2) seconds = std::atof(argv[1]);
-  if (argc > 2 || !(seconds > 0)) {
-    std::fputs(kHelp, stderr);
-    return 2;
+  if (const int code = ReadSeconds(argc, argv, kHelp, &seconds); code >= 0) {
+    return code;
   }
   // All are forked before this process has threads. Destroyed from the last.
   std::unique_ptr<Peer> peers[kWayCount];

@@ -19,6 +19,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "nic/clock.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -47,13 +48,6 @@ enum Tag : std::uint64_t { kBell, kReport, kWire };
 absl::Status SystemError(const char* what) {
   return absl::ResourceExhaustedError(
       absl::StrCat(what, ": ", std::strerror(errno)));
-}
-
-Nanos Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<Nanos>(now.tv_sec) * kSecond +
-         static_cast<Nanos>(now.tv_nsec);
 }
 
 timespec ToTimespec(Nanos time) {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic/report.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "nic/clock.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -51,13 +51,6 @@ class Members {
 };
 
 std::string Hex(std::uint64_t value) { return absl::StrFormat("%x", value); }
-
-std::uint64_t Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * kSecond +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 struct Edges {
   explicit Edges(const ChannelCounters& counters) { Add(counters); }

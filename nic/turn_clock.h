@@ -12,8 +12,7 @@
 #ifndef LAUBERHORN_NIC_TURN_CLOCK_H_
 #define LAUBERHORN_NIC_TURN_CLOCK_H_
 
-#include <time.h>
-
+#include "nic/clock.h"
 #include "nic/time.h"
 
 namespace lauberhorn::nic {
@@ -28,12 +27,8 @@ class TurnClock {
 
   // The time now, read from the system's clock.
   Nanos Read() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    now_ = static_cast<Nanos>(now.tv_sec) * kSecond +
-           static_cast<Nanos>(now.tv_nsec);
     turns_ = 0;
-    return now_;
+    return now_ = Now();
   }
 
  private:

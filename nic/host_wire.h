@@ -65,7 +65,7 @@ class HostWire final : public Wire {
   LocalLinks links_;
   bool look_at_events_ = true;
   bool udp_next_ = false;    // whatever the links have
-  bool udp_empty_ = false;   // when it was looked at last, since Awake()
+  bool udp_empty_ = false;   // when it was looked at last, since TryToSleep()
   unsigned since_udp_ = 0;   // turns in which it was not looked at
   unsigned since_look_ = 0;  // the same of the links' events
   Datagram batch_[kBatch];

@@ -5,15 +5,11 @@
 // nic/local_opening.cc.
 #include "nic/local_links.h"
 
-#include <sys/random.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace lauberhorn::nic {
 namespace {
@@ -24,13 +20,12 @@ constexpr std::uint32_t kQuietTurns = 2048;
 }  // namespace
 
 absl::Status LocalLinks::Open() {
-  std::uint8_t random[sizeof(secret_) + sizeof(name_)];
-  if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cannot get random bytes: ", std::strerror(errno)));
-  }
-  std::memcpy(secret_.data(), random, sizeof(secret_));
-  std::memcpy(name_.data(), random + sizeof(secret_), sizeof(name_));
+  Secret random;
+  absl::Status status = FillSecret(&secret_);
+  if (status.ok()) status = FillSecret(&random);
+  if (!status.ok()) return status;
+  static_assert(sizeof(name_) <= sizeof(random));
+  std::memcpy(name_.data(), random.data(), sizeof(name_));
   rlimit files;
   // Two descriptors each: an eighth of all.
   limit_ = getrlimit(RLIMIT_NOFILE, &files) == 0

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "nic/bytes.h"
 #include "nic/local_links.h"
 #include "nic/this_host.h"
 
@@ -90,10 +89,11 @@ std::optional<LocalLinks::DoorMessage> LocalLinks::OnAsk(const Packet& packet,
     return std::nullopt;
   }
   if (!door_.ok()) {
-    door_ = ListenAtDoor(name_);
-    if (!door_.ok() || !events_.Add(door_.get(), kDoorTag).ok()) {
+    Descriptor listener = ListenAtDoor(name_);
+    if (!listener.ok() || !events_.Add(listener.get(), kDoorTag).ok()) {
       return std::nullopt;
     }
+    door_ = std::move(listener);
   }
   std::memcpy(door.name, name_.data(), name_.size());
   door.from = from.raw();

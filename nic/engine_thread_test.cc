@@ -16,88 +16,29 @@
 #include <tuple>
 
 #include "absl/status/status.h"
-#include "nic/testing/commands.h"
-#include "nic/testing/host_side.h"
+#include "nic/testing/driven_node.h"
 
 namespace lauberhorn::nic {
 namespace {
 
-using testing::Connect;
+using testing::ConnectToServer;
 using testing::HostChannel;
-using testing::OpenServer;
+using testing::kLoopback;
 using testing::Payload;
-using testing::RegionMemory;
 using testing::TakenMessage;
 
-constexpr lh_address kLoopback = {
-    .ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
-    .scope = 0,
-    .port = 0,
-    .reserved = 0};
-
-RegionOptions SmallRegion() {
-  RegionOptions options;
-  options.endpoints = 2;
-  options.arrived_calls = 64;
-  options.own_calls = 64;
-  return options;
-}
-
 // A process and its NIC.
-struct Node {
-  explicit Node(const EngineThreadOptions& options)
-      : memory(SmallRegion()),
-        region(SmallRegion(), memory.bytes()),
-        serve(region.base(), 0, Which::kServe),
-        call(region.base(), 0, Which::kCall) {
+struct Node final : testing::DrivenNode {
+  explicit Node(const EngineThreadOptions& options) {
     auto started = EngineThread::Start(options, region);
     EXPECT_TRUE(started.ok()) << started.status();
     thread = *std::move(started);
   }
 
-  void Put(HostChannel& channel, const lh_message& header,
-           const std::string& payload = "") {
-    EXPECT_TRUE(channel.Put(header, payload));
-    thread->Ring();
-  }
-
-  // Waits for the next message.
-  static TakenMessage Take(HostChannel& channel) {
-    TakenMessage message = {};
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (!channel.Take(&message)) {
-      if (std::chrono::steady_clock::now() > end) {
-        ADD_FAILURE() << "nothing came";
-        break;
-      }
-      std::this_thread::yield();
-    }
-    return message;
-  }
-
-  std::uint64_t Control(lh_command command, const std::string& payload) {
-    lh_message header = {};
-    header.kind = LH_KIND_CONTROL;
-    header.code = command;
-    Put(call, header, payload);
-    const TakenMessage result = Take(call);
-    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
-    EXPECT_EQ(result.header.code, 0u) << result.payload;
-    return result.header.data;
-  }
-
-  // The same, as nic/testing/commands.h wants it.
-  auto Commands() {
-    return [this](lh_command command, const std::string& payload) {
-      return Control(command, payload);
-    };
-  }
-
-  RegionMemory memory;
-  Region region;
-  HostChannel serve;
-  HostChannel call;
   std::unique_ptr<EngineThread> thread;
+
+ private:
+  void Ring() override { thread->Ring(); }
 };
 
 class EngineThreadTest
@@ -114,46 +55,29 @@ INSTANTIATE_TEST_SUITE_P(
              (std::get<1>(which.param) ? "Spins" : "Sleeps");
     });
 
-// Where rings are refused, this is one more test of system calls.
 constexpr std::uint64_t kMethod = 7;
 
 // A client and a server, connected, with a thread of the server that waits.
 struct Pair {
   explicit Pair(const EngineThreadOptions& options)
-      : server(options), client(options) {
-    lh_command_method method = {};
-    method.method = kMethod;
-    lh_address address = kLoopback;
-    address.port = OpenServer(server.Commands(), method, "", address).port;
-    peer = Connect(client.Commands(), address);
-    lh_message empty = {};
-    empty.kind = LH_KIND_EMPTY;
-    empty.aux = 1;
-    server.Put(server.serve, empty);
-  }
+      : server(options),
+        client(options),
+        peer(ConnectToServer(client, server, kMethod)) {}
 
   // What comes to the server.
   TakenMessage Call(std::uint32_t number, const std::string& request) {
-    lh_message call = {};
-    call.kind = LH_KIND_CALL;
-    call.call = lh_handle(SmallRegion().arrived_calls, number);
-    call.code = kMethod;
-    call.data = peer;
-    client.Put(client.call, call, request);
-    return Node::Take(server.serve);
+    client.PutCall(number, kMethod, peer, request);
+    return Node::Watch(server.serve);
   }
 
   void Reply(const TakenMessage& arrived, const std::string& text) {
-    lh_message reply = {};
-    reply.kind = LH_KIND_REPLY;
-    reply.call = arrived.header.call;
-    server.Put(server.serve, reply, text);
-    ASSERT_EQ(Node::Take(client.call).payload, text);
+    server.PutReply(arrived, text);
+    ASSERT_EQ(Node::Watch(client.call).payload, text);
   }
 
   Node server;
   Node client;
-  std::uint64_t peer;
+  const std::uint64_t peer;
 };
 
 void CarryCalls(const EngineThreadOptions& options) {
@@ -195,7 +119,7 @@ TEST_P(EngineThreadTest, TheEndOfAServerOnThisHostEndsItsCalls) {
   } while (pair.client.thread->counters().packets_linked.value() == 0);
   EXPECT_EQ(pair.Call(number, "c").payload, "c");
   pair.server.thread.reset();
-  const TakenMessage end = Node::Take(pair.client.call);
+  const TakenMessage end = Node::Watch(pair.client.call);
   EXPECT_EQ(end.header.kind, LH_KIND_REPLY);
   EXPECT_EQ(end.header.code,
             static_cast<std::uint64_t>(absl::StatusCode::kUnavailable));

@@ -11,10 +11,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,64 +20,25 @@
 #include <string>
 #include <thread>
 
-#include "nic/testing/commands.h"
-#include "nic/testing/host_side.h"
+#include "nic/clock.h"
+#include "nic/testing/driven_node.h"
 
 namespace lauberhorn::nic {
 namespace {
 
 using testing::Connect;
+using testing::ConnectToServer;
 using testing::HostChannel;
-using testing::OpenServer;
-using testing::RegionMemory;
+using testing::kLoopback;
 using testing::TakenMessage;
 
 constexpr std::uint64_t kMethod = 7;
-constexpr lh_address kLoopback = {
-    .ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1},
-    .scope = 0,
-    .port = 0,
-    .reserved = 0};
-
-RegionOptions SmallRegion() {
-  RegionOptions options;
-  options.endpoints = 2;
-  options.arrived_calls = 64;
-  options.own_calls = 64;
-  return options;
-}
-
 // A process with one endpoint, and its NIC.
-struct Node {
-  explicit Node(const FusedDriverOptions& options = {})
-      : memory(SmallRegion()),
-        region(SmallRegion(), memory.bytes()),
-        serve(region.base(), 0, Which::kServe),
-        call(region.base(), 0, Which::kCall) {
+struct Node final : testing::DrivenNode {
+  explicit Node(const FusedDriverOptions& options = {}) {
     auto started = FusedDriver::Start(options, region);
     EXPECT_TRUE(started.ok()) << started.status();
     driver = *std::move(started);
-  }
-
-  void Put(HostChannel& channel, const lh_message& header,
-           const std::string& payload = "") {
-    EXPECT_TRUE(channel.Put(header, payload));
-    EXPECT_NE(lh_load_acquire(&region.info()->asleep), 0u) << "a put must ring";
-    driver->Ring();
-  }
-
-  // Waits for the next message without doing anything for it.
-  static TakenMessage Watch(HostChannel& channel) {
-    TakenMessage message = {};
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (!channel.Take(&message)) {
-      if (std::chrono::steady_clock::now() > end) {
-        ADD_FAILURE() << "nothing came";
-        break;
-      }
-      std::this_thread::yield();
-    }
-    return message;
   }
 
   // Waits as a thread of the library does.
@@ -95,61 +54,27 @@ struct Node {
     return message;
   }
 
-  std::uint64_t Control(lh_command command, const std::string& payload) {
-    lh_message header = {};
-    header.kind = LH_KIND_CONTROL;
-    header.code = command;
-    Put(call, header, payload);
-    const TakenMessage result = Watch(call);
-    EXPECT_EQ(result.header.kind, LH_KIND_RESULT);
-    EXPECT_EQ(result.header.code, 0u) << result.payload;
-    return result.header.data;
-  }
-  auto Commands() {
-    return [this](lh_command command, const std::string& payload) {
-      return Control(command, payload);
-    };
-  }
-
-  RegionMemory memory;
-  Region region;
-  HostChannel serve;
-  HostChannel call;
   std::unique_ptr<FusedDriver> driver;
+
+ private:
+  void Ring() override {
+    EXPECT_NE(lh_load_acquire(&region.info()->asleep), 0u) << "a put must ring";
+    driver->Ring();
+  }
 };
 
 class FusedDriverTest : public ::testing::Test {
  protected:
-  FusedDriverTest() {
-    lh_command_method method = {};
-    method.method = kMethod;
-    lh_address address = kLoopback;
-    address.port = OpenServer(server_.Commands(), method, "", address).port;
-    peer_ = Connect(client_.Commands(), address);
-    lh_message empty = {};
-    empty.kind = LH_KIND_EMPTY;
-    empty.aux = 1;
-    server_.Put(server_.serve, empty);
-  }
-
   void PutCall(std::uint32_t round, const std::string& request) {
-    lh_message call = {};
-    call.kind = LH_KIND_CALL;
-    call.call = lh_handle(SmallRegion().arrived_calls, round);
-    call.code = kMethod;
-    call.data = peer_;
-    client_.Put(client_.call, call, request);
+    client_.PutCall(round, kMethod, peer_, request);
   }
   void PutReply(const TakenMessage& arrived, const std::string& text) {
-    lh_message reply = {};
-    reply.kind = LH_KIND_REPLY;
-    reply.call = arrived.header.call;
-    server_.Put(server_.serve, reply, text);
+    server_.PutReply(arrived, text);
   }
 
   Node server_;
   Node client_;
-  std::uint64_t peer_ = 0;
+  const std::uint64_t peer_ = ConnectToServer(client_, server_, kMethod);
 };
 
 TEST_F(FusedDriverTest, ThreadsThatWaitCarryCalls) {
@@ -204,23 +129,17 @@ TEST(FusedDriverTimerTest, ATimerOfAnothersCallEndsTheLeadersSleep) {
   lh_address address = kLoopback;
   address.port = ntohs(at.sin_port);
   const std::uint64_t peer = Connect(node.Commands(), address);
-  lh_message empty = {};
-  empty.kind = LH_KIND_EMPTY;
-  empty.aux = 1;
-  node.Put(node.serve, empty);
+  node.PutEmpty();
   std::thread leader([&node] {
     EXPECT_EQ(node.Take(node.serve).header.kind, LH_KIND_RETIRE);
   });
   for (std::uint32_t round = 1; round <= 3; ++round) {
     lh_message call = {};
     call.kind = LH_KIND_CALL;
-    call.call = lh_handle(SmallRegion().arrived_calls, round);
+    call.call = lh_handle(Node::SmallRegion().arrived_calls, round);
     call.code = kMethod;
     call.data = peer;
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    call.deadline = static_cast<std::uint64_t>(now.tv_sec) * kSecond +
-                    static_cast<std::uint64_t>(now.tv_nsec) + 50 * kMillisecond;
+    call.deadline = Now() + 50 * kMillisecond;
     node.Put(node.call, call);
     EXPECT_NE(Node::Watch(node.call).header.code, 0u);
   }

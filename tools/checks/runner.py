@@ -17,6 +17,12 @@ from checks import parts
 
 TAIL = 40
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+# How the tests of this project and those of ctest, GoogleTest, unittest and KTAP
+# name what failed; GoogleTest also says why, in the lines after the first.
+FAILURE = re.compile(r"^(?:FAILED  .*|\[  FAILED  \] .* ms\)| *not ok .*"
+                     r"|(?:FAIL|ERROR): .*| *\d+/\d+ Test .*\*\*\*.*"
+                     r"|.+:\d+: Failure(?:\n[^\[\n].*){0,4})$", re.M)
+FAILURES = 30
 # A part that takes this many times its estimate hangs.
 PATIENCE = 8
 HEARTBEAT_SECONDS = 60
@@ -181,6 +187,12 @@ def run_part(part, jobs, changed, say):
         failed = 1
     figures = re.findall(r"^FIGURE .*$", text, re.M)
     return Result(passed, failed, time.monotonic() - start, figures)
+
+
+def failures(part):
+    """The lines of a part's log that say what failed, not too many of them."""
+    text = log_path(part).read_text(errors="replace")
+    return "\n".join(FAILURE.findall(text)).splitlines()[:FAILURES]
 
 
 def tail(part):

@@ -84,6 +84,18 @@ class RunnerTest(unittest.TestCase):
                                  lambda line: None)
         self.assertEqual(result.figures, ["FIGURE a 1 us"])
 
+    def test_failures_are_named(self):
+        named = ("FAILED  tests/vm/some_test", "a_test.cc:12: Failure",
+                 "Value of: a", "  Actual: false",
+                 "[  FAILED  ] Death.A (31 ms)", "    not ok 2 mode",
+                 "FAIL: test_mode (ktap_test.KtapTest)",
+                 "12/40 Test #7: nic_wire_test ....***Failed    0.1 sec")
+        other = ("ok      name", "[       OK ] Death.B (1 ms)", "ok 1 words",
+                 "hook fault: not ok is expected", "1 passed, 1 failed")
+        pathlib.Path("lines").write_text("\n".join((*other, *named, *other)))
+        self.run_part(shell("cat lines; exit 1"))
+        self.assertEqual(runner.failures(self.part()), list(named))
+
     def stamps(self):
         return runner.Stamps(runner.Key(["in/a", "out"]))
 

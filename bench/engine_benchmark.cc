@@ -8,7 +8,6 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "bench/call_wire.h"
+#include "bench/echo_worker.h"
 #include "nic/engine.h"
 #include "nic/region.h"
 #include "nic/testing/host_side.h"
@@ -111,26 +111,6 @@ class Rig final : private nic::WireFactory {
   std::unique_ptr<nic::Engine> engine_;
 };
 
-// What a worker with an echo handler does, without the library.
-bool Answer(lh_channel& serve) {
-  lh_line* const call = lh_take(&serve.in);
-  if (call == nullptr) return false;
-  lh_line* const reply = lh_put_begin(&serve.out);
-  if (reply == nullptr) return false;
-  reply->header.call = call->header.call;
-  reply->header.code = 0;
-  reply->header.data = 0;
-  reply->header.deadline = 0;
-  reply->header.length = call->header.length;
-  reply->header.kind = LH_KIND_REPLY;
-  reply->header.flags = 0;
-  reply->header.aux = 0;
-  std::memcpy(reply->payload, call->payload, LH_INLINE_SIZE);
-  lh_put_end(&serve.out, reply);
-  lh_release(&serve.in, call);
-  return true;
-}
-
 void Call(benchmark::State& state) {
   Rig rig;
   CallWire& wire = rig.wire();
@@ -146,7 +126,7 @@ void Call(benchmark::State& state) {
     }
     wire.Release(1);
     rig.Poll();
-    if (!Answer(serve)) state.SkipWithError("the call did not come");
+    if (!AnswerNext(serve)) state.SkipWithError("the call did not come");
     rig.Poll();
     if (wire.replied() != ++done) state.SkipWithError("no reply");
   }

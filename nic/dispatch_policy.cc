@@ -14,6 +14,10 @@ constexpr Nanos kTargetDelay = kMillisecond;
 constexpr Nanos kShortMethod = 10 * kMicrosecond;
 
 constexpr Nanos kStageLimit = 50 * kMicrosecond;
+
+// What a wake costs all in all, until the woken thread runs.
+constexpr Nanos kWakeWorth = 50 * kMicrosecond;
+
 constexpr Nanos kTakeLimit = 30 * kMicrosecond;
 constexpr std::uint32_t kMostDoublings = 10;
 
@@ -33,7 +37,11 @@ DispatchPolicy::DispatchPolicy() { means_.fill(kNever); }
 
 Nanos DispatchPolicy::WakeFrom(const DispatchLoad& load) const {
   if (load.queued == 0 || load.waking) return kNever;
-  if (!IsBeyondLimit(load)) return 0;
+  if (!IsBeyondLimit(load)) {
+    const bool soon =
+        load.running > 0 && load.work < kWakeWorth * load.running;
+    return soon ? load.head_since + kStageLimit : 0;
+  }
   return std::max(load.head_since, beyond_limit_) + kTargetDelay;
 }
 

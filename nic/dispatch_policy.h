@@ -11,7 +11,8 @@
 // The rules:
 //  * A thread that is awake and waits gets a call at once; nobody asks here.
 //  * A parked thread is woken while fewer handlers compute than CPUs are
-//    reckoned for them. Beyond that, the first of the queue must have waited
+//    reckoned for them; but not for less work than a wake costs, which those
+//    that run will do sooner, if they are not held up. Beyond that, the first of the queue must have waited
 //    for the target delay: then the handlers are taken to be blocked, and one
 //    more may run; and so on, one for each target delay.
 //  * One wake at a time: one thread may well empty the queue before a second
@@ -45,6 +46,7 @@ struct DispatchLimits {
 struct DispatchLoad {
   std::uint32_t queued = 0;
   Nanos head_since = 0;       // since when the first of the queue is queued
+  Nanos work = kNever;        // what the queue usually takes; kNever: unknown
   std::uint32_t running = 0;  // handlers that compute
   std::uint32_t left = 0;     // handlers that wait for a call of their own
   std::uint32_t serving = 0;  // threads that run handlers or wait for a call

@@ -28,6 +28,17 @@ TEST_F(DispatchPolicyTest, BelowTheLimitAThreadIsWokenAtOnce) {
   EXPECT_EQ(policy_.WakeFrom(load_), 0u);
 }
 
+TEST_F(DispatchPolicyTest, WhatRunsDoesLittleWorkSoonerThanAWake) {
+  load_.work = kMicrosecond;
+  EXPECT_EQ(policy_.WakeFrom(load_), 0u) << "nothing runs";
+  load_.running = 1;
+  const Nanos late = policy_.WakeFrom(load_);
+  EXPECT_GT(late, load_.head_since);
+  EXPECT_LT(late, load_.head_since + kMillisecond) << "it did not";
+  load_.work = kMillisecond;
+  EXPECT_EQ(policy_.WakeFrom(load_), 0u);
+}
+
 TEST_F(DispatchPolicyTest, OneWakeAtATimeAndNoneForNothing) {
   load_.waking = true;
   EXPECT_EQ(policy_.WakeFrom(load_), kNever);

@@ -67,6 +67,7 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
 DispatchLoad Dispatcher::Load() const {
   return {.queued = queued_,
           .head_since = first_ == kNone ? now_ : calls_[first_].since,
+          .work = UsualTimeOfQueue(),
           .running = running_,
           .left = left_,
           .serving = serving_,
@@ -248,11 +249,20 @@ void Dispatcher::Prefer(std::uint32_t endpoint) {
   waiting_.push_back(endpoint);
 }
 
+// If all that is queued is as its first.
+Nanos Dispatcher::UsualTimeOfQueue() const {
+  if (first_ == kNone) return 0;
+  const Nanos mean = policy_.Mean(calls_[first_].method);
+  return mean == kNever ? kNever : mean * queued_;
+}
+
 Nanos Dispatcher::UsualTime(std::uint32_t endpoint) const {
   const Endpoint& state = endpoints_[endpoint];
   if (state.held == 0) return kNever;
   const Nanos mean = policy_.Mean(state.method);
-  return mean == kNever ? 0 : mean;
+  const Nanos queue = UsualTimeOfQueue();
+  if (queue == kNever) return kNever;
+  return (mean == kNever ? 0 : mean * state.held) + queue;
 }
 
 void Dispatcher::StopWaiting(std::uint32_t endpoint) {

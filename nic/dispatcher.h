@@ -145,8 +145,9 @@ class Dispatcher {
   // if it had begun to last.
   void Prefer(std::uint32_t endpoint);
 
-  // How long the endpoint's thread has a call like the last that it got,
-  // usually: 0 if that is not known, kNever if it has none.
+  // How long the endpoint's thread will be away, usually, if it does what it
+  // got and all that is queued. What it got counts as nothing while its method
+  // is not known; kNever if it got nothing, or if that of the queue is not.
   Nanos UsualTime(std::uint32_t endpoint) const;
 
   // Whether the endpoint's thread is being woken for a call.
@@ -214,6 +215,7 @@ class Dispatcher {
   static std::uint32_t Serve(std::uint32_t endpoint) { return 2 * endpoint; }
 
   DispatchLoad Load() const;
+  Nanos UsualTimeOfQueue() const;
   void Enqueue(std::uint32_t call);
   void EnqueueFirst(std::uint32_t call);
   void Unqueue(std::uint32_t call);

@@ -133,6 +133,9 @@ TEST_F(DispatcherTest, SaysHowLongAThreadWillBeAway) {
   EXPECT_GT(took, 0u);
   Accept(2);
   EXPECT_EQ(dispatcher_.UsualTime(0), took);
+  while (dispatcher_.queued() < 2) Accept(3);
+  EXPECT_EQ(dispatcher_.UsualTime(0), (dispatcher_.held(0) + 2) * took)
+      << "with all that waits";
 }
 
 TEST_F(DispatcherTest, TheQueueKeepsItsOrder) {

@@ -88,13 +88,11 @@ class Engine final : private ServerTransport::Handler,
   // For whoever drives it on threads that wait for it. The thread of this
   // endpoint does the next turn, so it is the first to get a call.
   void Prefer(std::uint32_t endpoint) { dispatcher_.Prefer(endpoint); }
-  // How long that thread will be away with the call that it got, as far as is
-  // known; kNever if it got no call.
+  // How long that thread will be away with what it got and what is queued, as
+  // far as is known; kNever if it got no call.
   Nanos UsualTime(std::uint32_t endpoint) const {
     return dispatcher_.UsualTime(endpoint);
   }
-  // Whether any call waits for a thread.
-  bool HasQueued() const { return dispatcher_.HasQueued(); }
   // What TryToSleep() and Awake() do about the wires: while they sleep only who
   // sleeps on them may look there.
   bool TryToSleepOnWires();

@@ -24,8 +24,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-// A method that usually takes longer is worth another thread's wake.
-constexpr Nanos kLongMethod = 50 * kMicrosecond;
+// Who is usually away for longer, with all that waits, wakes another.
+constexpr Nanos kLongAbsence = 50 * kMicrosecond;
 
 // How often the thread that stands by looks while others are away.
 constexpr Nanos kStandbyLook = kMillisecond;
@@ -222,8 +222,7 @@ void FusedDriver::TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now) {
   if (wait.role.leads()) AwakenWires();
   engine_->Prefer(endpoint);
   Turns(wires_sleep_ ? Engine::Look::kHost : Engine::Look::kAll, now);
-  wait.to_another =
-      engine_->HasQueued() || engine_->UsualTime(endpoint) > kLongMethod;
+  wait.to_another = engine_->UsualTime(endpoint) > kLongAbsence;
 }
 
 // The threads that put and wait.

@@ -13,8 +13,8 @@
 //            without the engine's lock, so that others can send; others on a
 //            count of their wakes
 //   End()    it has what it waited for, or waits no more: a leader resigns. It
-//            wakes another only if it is likely to be away for long, or if more
-//            waits to be done
+//            wakes another only if it is likely to be away for long, with all
+//            that waits to be done
 //
 // A thread of its own stands by: it leads while no thread waits, and if a
 // handler that was taken to be short is not.

@@ -38,8 +38,7 @@ DispatchPolicy::DispatchPolicy() { means_.fill(kNever); }
 Nanos DispatchPolicy::WakeFrom(const DispatchLoad& load) const {
   if (load.queued == 0 || load.waking) return kNever;
   if (!IsBeyondLimit(load)) {
-    const bool soon =
-        load.running > 0 && load.work < kWakeWorth * load.running;
+    const bool soon = load.running > 0 && load.work < kWakeWorth * load.running;
     return soon ? load.head_since + kStageLimit : 0;
   }
   return std::max(load.head_since, beyond_limit_) + kTargetDelay;

@@ -12,9 +12,10 @@
 //  * A thread that is awake and waits gets a call at once; nobody asks here.
 //  * A parked thread is woken while fewer handlers compute than CPUs are
 //    reckoned for them; but not for less work than a wake costs, which those
-//    that run will do sooner, if they are not held up. Beyond that, the first of the queue must have waited
-//    for the target delay: then the handlers are taken to be blocked, and one
-//    more may run; and so on, one for each target delay.
+//    that run will do sooner, if they are not held up. Beyond that, the first
+//    of the queue must have waited for the target delay: then the handlers are
+//    taken to be blocked, and one more may run; and so on, one for each target
+//    delay.
 //  * One wake at a time: one thread may well empty the queue before a second
 //    has woken up.
 //  * A call is staged behind a running handler of a method that is usually

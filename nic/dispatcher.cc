@@ -67,7 +67,8 @@ std::uint32_t Dispatcher::Accept(const IncomingCall& call,
 DispatchLoad Dispatcher::Load() const {
   return {.queued = queued_,
           .head_since = first_ == kNone ? now_ : calls_[first_].since,
-          .work = UsualTimeOfQueue(),
+          // With RUN a wake costs little.
+          .work = cpus_ == nullptr ? UsualTimeOfQueue() : kNever,
           .running = running_,
           .left = left_,
           .serving = serving_,

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -22,8 +23,12 @@ namespace {
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 static_assert(LH_LINK_LANE(2) <= LH_LINK_SIZE);
-static_assert(sizeof(lh_message) + LH_PACKET_MAX <= LH_LINK_STRIDE);
+static_assert(sizeof(lh_message) + LH_LINK_PART <= LH_LINK_STRIDE);
 static_assert(LH_LINK_STRIDE % LH_LINE_SIZE == 0);
+
+constexpr std::size_t PartsOf(std::size_t size) {
+  return (size + LH_LINK_PART - 1) / LH_LINK_PART;
+}
 
 lh_lane LaneAt(std::uint8_t* base, std::size_t number) {
   lh_lane lane = {};
@@ -36,6 +41,11 @@ lh_lane LaneAt(std::uint8_t* base, std::size_t number) {
 __u64* AsleepAt(std::uint8_t* base, std::size_t number) {
   return &reinterpret_cast<lh_link_taker*>(base + LH_LINK_TAKER(number))
               ->asleep;
+}
+
+// The peer may change it at any time.
+std::size_t LengthOf(const lh_line* line) {
+  return *const_cast<const volatile __u32*>(&line->header.length);
 }
 
 // Behind the message, and beyond the line.
@@ -106,6 +116,7 @@ LocalLink::LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket,
 LocalLink::~LocalLink() = default;
 
 bool LocalLink::Put(absl::Span<const std::uint8_t> packet) {
+  if (packet.size() > LH_LINK_PART) return PutInParts(packet);
   lh_line* const line = lh_put_begin(&lanes_->out);
   if (line == nullptr) return false;
   if (!packet.empty()) {
@@ -113,6 +124,29 @@ bool LocalLink::Put(absl::Span<const std::uint8_t> packet) {
   }
   line->header.length = static_cast<std::uint32_t>(packet.size());
   lh_put_end(&lanes_->out, line);
+  return true;
+}
+
+bool LocalLink::PutInParts(absl::Span<const std::uint8_t> packet) {
+  lh_lane places[PartsOf(LH_PACKET_MAX)];
+  const std::size_t parts = PartsOf(packet.size());
+  if (parts > PartsOf(LH_PACKET_MAX)) return false;
+  lh_lane place = lanes_->out;
+  for (std::size_t part = 0; part < parts; ++part) {
+    if (lh_put_begin(&place) == nullptr) return false;
+    places[part] = place;
+    lh_lane_advance(&place);
+  }
+  for (std::size_t part = parts; part-- > 0;) {
+    const absl::Span<const std::uint8_t> rest =
+        packet.subspan(part * LH_LINK_PART);
+    lh_line* const line = lh_lane_next(&places[part]);
+    std::memcpy(PacketOf(line), rest.data(),
+                std::min<std::size_t>(rest.size(), LH_LINK_PART));
+    line->header.length = static_cast<std::uint32_t>(rest.size());
+    lh_put_end(&places[part], line);
+  }
+  lanes_->out = place;
   return true;
 }
 
@@ -132,11 +166,9 @@ absl::Span<const std::uint8_t> LocalLink::Take(std::uint8_t* room) {
   if (broken_ || lanes_->taken == LH_LINK_SLOTS) return {};
   lh_line* const line = lh_collect_begin(&lanes_->next);
   if (line == nullptr) return {};
-  const std::size_t size = *const_cast<volatile __u32*>(&line->header.length);
-  if (size == 0 || size > LH_PACKET_MAX) {
-    broken_ = true;
-    return {};
-  }
+  const std::size_t size = LengthOf(line);
+  if (size == 0 || size > LH_PACKET_MAX) return Break();
+  if (size > LH_LINK_PART) return TakeInParts(size, room);
   const std::uint8_t* packet = PacketOf(line);
   if (!trusted_) {
     std::memcpy(room, packet, size);
@@ -145,6 +177,26 @@ absl::Span<const std::uint8_t> LocalLink::Take(std::uint8_t* room) {
   lh_lane_advance(&lanes_->next);
   ++lanes_->taken;
   return {packet, size};
+}
+
+absl::Span<const std::uint8_t> LocalLink::TakeInParts(std::size_t size,
+                                                      std::uint8_t* room) {
+  if (lanes_->taken + PartsOf(size) > LH_LINK_SLOTS) return Break();
+  for (std::size_t at = 0; at < size; at += LH_LINK_PART) {
+    lh_line* const line = lh_collect_begin(&lanes_->next);
+    const std::size_t rest = size - at;
+    if (line == nullptr || (at > 0 && LengthOf(line) != rest)) return Break();
+    std::memcpy(room + at, PacketOf(line),
+                std::min<std::size_t>(rest, LH_LINK_PART));
+    lh_lane_advance(&lanes_->next);
+    ++lanes_->taken;
+  }
+  return {room, size};
+}
+
+absl::Span<const std::uint8_t> LocalLink::Break() {
+  broken_ = true;
+  return {};
 }
 
 void LocalLink::Release() {

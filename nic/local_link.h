@@ -70,7 +70,8 @@ class LocalLink {
   void Ring();
 
   // The next packet; empty if none is there. It is good until Release(). `room`
-  // is for LH_PACKET_MAX bytes, and used if it must be copied.
+  // is for LH_PACKET_MAX bytes, and used if it must be copied: one of another
+  // user, or one that is longer than a slot.
   absl::Span<const std::uint8_t> Take(std::uint8_t* room);
 
   // Gives back what Take() returned since the last time.
@@ -92,6 +93,11 @@ class LocalLink {
 
  private:
   struct Lanes;
+
+  bool PutInParts(absl::Span<const std::uint8_t> packet);
+  absl::Span<const std::uint8_t> TakeInParts(std::size_t size,
+                                             std::uint8_t* room);
+  absl::Span<const std::uint8_t> Break();
 
   const std::unique_ptr<LinkMemory> memory_;
   const Descriptor socket_;

@@ -95,6 +95,48 @@ TEST_P(LocalLinkTest, HasRoomForSoMany) {
   EXPECT_TRUE(client_->Put(Bytes("b")));
 }
 
+TEST_P(LocalLinkTest, ALongPacketTakesSeveralSlots) {
+  constexpr int kParts = (LH_PACKET_MAX + LH_LINK_PART - 1) / LH_LINK_PART;
+  const auto packet = [](int number) {
+    std::string bytes;
+    for (int at = 0; at < LH_PACKET_MAX; ++at) {
+      bytes.push_back(static_cast<char>(number + at / 7));
+    }
+    return bytes;
+  };
+  int put = 0;
+  // Begins at any slot, and goes on at the lane's first after its last.
+  for (int round = 0; round < LH_LINK_SLOTS; ++round) {
+    ASSERT_TRUE(client_->Put(Bytes("a")));
+    EXPECT_EQ(TakeAtServer(), "a");
+    for (put = 0; client_->Put(Bytes(packet(round + put))); ++put) {
+    }
+    EXPECT_EQ(put, LH_LINK_SLOTS / kParts);
+    for (int took = 0; took < put; ++took) {
+      ASSERT_EQ(TakeAtServer(), packet(round + took));
+    }
+    EXPECT_EQ(TakeAtServer(), "");
+  }
+}
+
+TEST_P(LocalLinkTest, APartThatCannotBeEndsIt) {
+  const std::string packet(LH_PACKET_MAX, 'a');
+  ASSERT_TRUE(client_->Put(Bytes(packet)));
+  const auto second = reinterpret_cast<lh_message*>(
+      raw_ + LH_LINK_LANE(LH_LINK_TO_SERVER) + LH_LINK_STRIDE);
+  EXPECT_EQ(second->length, LH_PACKET_MAX - LH_LINK_PART);
+  ++second->length;
+  EXPECT_TRUE(server_->Take(room_).empty());
+  EXPECT_TRUE(server_->broken());
+}
+
+TEST_P(LocalLinkTest, APacketWithoutItsEndEndsIt) {
+  ASSERT_TRUE(client_->Put(Bytes("a")));
+  FirstSlot()->length = LH_PACKET_MAX;
+  EXPECT_TRUE(server_->Take(room_).empty());
+  EXPECT_TRUE(server_->broken());
+}
+
 TEST_P(LocalLinkTest, RingsOnceForEachSleep) {
   client_->Ring();
   EXPECT_EQ(recv(server_->socket(), room_, 1, MSG_DONTWAIT), -1) << "awake";

@@ -32,7 +32,7 @@
  * as bell.h explains.
  *
  * Trust: the peer may write anything to all of this at any time. Words other than
- * FREE and FULL mean nothing; a length beyond LH_PACKET_MAX ends the link. A peer
+ * FREE and FULL mean nothing; a length that cannot be ends the link. A peer
  * of another user may change a packet while it is read: it is copied first.
  */
 #ifndef LH_WIRE_LOCAL_H
@@ -91,10 +91,14 @@ LH_FIELD(lh_knocked, status, 4);
 /*
  * The memory: what the takers say, then the lane to the server, then the lane to
  * the client. A slot is a struct lh_message, of which only `word` and `length` are
- * used, and the packet right behind it.
+ * used, and the packet right behind it. What does not fit there goes on in the next
+ * slots; the `length` of each is what is left of the packet, its own part
+ * included. The slots of a packet are filled from its last to its first: who finds
+ * the first finds all.
  */
-#define LH_LINK_SLOTS 20
-#define LH_LINK_STRIDE 1536 /* bytes from slot to slot */
+#define LH_LINK_SLOTS 127
+#define LH_LINK_STRIDE 256 /* bytes from slot to slot */
+#define LH_LINK_PART 208 /* bytes of a packet in one slot */
 
 struct lh_link_taker {
 	__u64 asleep; /* w: both; r: both; o: fences of bell.h; 0 or 1 */

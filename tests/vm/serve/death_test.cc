@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
@@ -24,15 +23,6 @@ namespace {
 
 // The device has forgotten all who are not this process.
 bool OthersAreForgotten() { return DeviceComesToShow("processes", "1"); }
-
-// What a caller is told of a service that was killed. The NIC may hear of its
-// threads' ends first, one by one: then a call that one of them had may have
-// run.
-bool TellsOfADeath(const absl::Status& status) {
-  return absl::IsUnavailable(status) ||
-         (absl::IsUnknown(status) &&
-          absl::StrContains(status.message(), "the call may have run"));
-}
 
 TEST(Death, CallsOfAServiceThatIsKilledEnd) {
   const Process nic = StartNic();

@@ -62,7 +62,7 @@ void CallOneByOne(int port, int calls) {
 
 TEST(Idle, CallsGoStraightToAThreadThatWaits) {
   const Process nic = StartNic();
-  Service service("waits", 0, absl::Seconds(1));
+  Service service("waits", {.spin = absl::Seconds(1)});
   CallOneByOne(service.port(), kCalls);
   const Counted counted(service.process().pid());
   // Each time that a thread got one it was by one of these.
@@ -76,7 +76,7 @@ TEST(Idle, CallsGoStraightToAThreadThatWaits) {
 
 TEST(Idle, ThreadsThatSleepAreRun) {
   const Process nic = StartNic();
-  Service service("sleeps", 0, absl::ZeroDuration());
+  Service service("sleeps", {.spin = absl::ZeroDuration()});
   // Some find their thread still awake.
   CallOneByOne(service.port(), 3 * kCalls / 2);
   const Counted counted(service.process().pid());

@@ -3,8 +3,8 @@
 //
 // vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
 // a guest (tests/vm/serve_test), which has the module, and the daemon where
-// LAUBERHORND says. `vm_serve service NAME USER [SPIN]` is a service, and
-// `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end.
+// LAUBERHORND says. `vm_serve service NAME USER [SPIN [PORT]]` is a service,
+// and `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,10 +14,11 @@
 
 int main(int argc, char* argv[]) {
   if (argc >= 4 && std::strcmp(argv[1], "service") == 0) {
-    const absl::Duration spin = argc == 4
-                                    ? lauberhorn::serve::kSpin
-                                    : absl::Microseconds(std::atoi(argv[4]));
-    return lauberhorn::serve::ServiceMain(argv[2], std::atoi(argv[3]), spin);
+    lauberhorn::serve::ServiceOptions options;
+    options.user = std::atoi(argv[3]);
+    if (argc > 4) options.spin = absl::Microseconds(std::atoi(argv[4]));
+    if (argc > 5) options.port = std::atoi(argv[5]);
+    return lauberhorn::serve::ServiceMain(argv[2], options);
   }
   if (argc > 5 && std::strcmp(argv[1], "drive") == 0) {
     return lauberhorn::serve::Drive(argv[2], argv[3], {argv + 5, argv + argc},

@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -93,11 +94,9 @@ std::optional<std::string> Process::ReadLine() {
 
 std::optional<int> Process::Wait() {
   if (pid_ < 0) return std::nullopt;
-  const absl::Time end = absl::Now() + kPatience;
   int status;
-  while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (absl::Now() > end) return std::nullopt;
-    absl::SleepFor(kLook);
+  if (!ComesTrue([&] { return waitpid(pid_, &status, WNOHANG) != 0; })) {
+    return std::nullopt;
   }
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -129,13 +128,17 @@ std::string DeviceShows(const std::string& attribute) {
   return text;
 }
 
-bool DeviceComesToShow(const std::string& attribute, const std::string& text) {
+bool ComesTrue(const std::function<bool()>& holds) {
   const absl::Time end = absl::Now() + kPatience;
-  while (DeviceShows(attribute) != text) {
+  while (!holds()) {
     if (absl::Now() > end) return false;
     absl::SleepFor(kLook);
   }
   return true;
+}
+
+bool DeviceComesToShow(const std::string& attribute, const std::string& text) {
+  return ComesTrue([&] { return DeviceShows(attribute) == text; });
 }
 
 }  // namespace lauberhorn::serve

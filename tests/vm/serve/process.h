@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ Process StartNic(const std::vector<std::string>& words = {});
 
 // What sysfs shows of the device.
 std::string DeviceShows(const std::string& attribute);
+
+// Waits until something holds; false if it does not for long.
+bool ComesTrue(const std::function<bool()>& holds);
 
 // Waits until sysfs shows that; false if it does not for long.
 bool DeviceComesToShow(const std::string& attribute, const std::string& text);

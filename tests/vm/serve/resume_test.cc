@@ -19,18 +19,6 @@
 namespace lauberhorn::serve {
 namespace {
 
-// Calls until one is answered; all others are told that the NIC was away.
-void CallUntilAnswered(Caller& caller) {
-  const absl::Time end = absl::Now() + absl::Seconds(60);
-  for (;;) {
-    const absl::Status status = caller.Call("Echo", "x").status();
-    if (status.ok()) return;
-    ASSERT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-    ASSERT_LT(absl::Now(), end) << status;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-}
-
 TEST(Resume, ServicesGoOnUnderTheNextNic) {
   Process nic = StartNic();
   Service service("one");
@@ -41,12 +29,12 @@ TEST(Resume, ServicesGoOnUnderTheNextNic) {
     EXPECT_EQ(caller.Call("Echo", "x").status().code(),
               absl::StatusCode::kUnavailable);
     const Process next = StartNic();
-    CallUntilAnswered(caller);
+    caller.CallUntilAnswered("Echo", "x");
     EXPECT_TRUE(next.Signal(SIGTERM));
     EXPECT_TRUE(DeviceComesToShow("status", "down"));
   }
   nic = StartNic();
-  CallUntilAnswered(caller);
+  caller.CallUntilAnswered("Echo", "x");
   EXPECT_EQ(service.End().twice, 0u);
 }
 
@@ -65,7 +53,7 @@ TEST(Resume, CallsUnderWayEndAndTheNextAreAnswered) {
         EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
         absl::SleepFor(absl::Milliseconds(5));
       }
-      CallUntilAnswered(caller);
+      caller.CallUntilAnswered("Echo", "x");
     });
   }
   for (int round = 0; round < 3; ++round) {

@@ -17,6 +17,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -26,6 +27,7 @@
 #include "lauberhorn/method.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
+#include "tests/vm/serve/stay.h"
 
 namespace lauberhorn::serve {
 namespace {
@@ -54,16 +56,13 @@ std::string RequestOf(absl::string_view text) {
 }
 
 absl::StatusOr<std::string> CallOn(Client& client, absl::string_view method,
-                                   absl::string_view text, absl::Time deadline,
-                                   const ParentCall* parent = nullptr) {
+                                   absl::string_view text,
+                                   const CallOptions& options) {
   const std::string name = absl::StrCat("/serve.Service/", method);
   const std::string request = RequestOf(text);
   UnaryCall call(client, name, MethodId(name));
   std::uint8_t* const to = call.ReserveRequest(request.size());
   if (to != nullptr) std::memcpy(to, request.data(), request.size());
-  CallOptions options;
-  options.deadline = deadline;
-  if (parent != nullptr) options.parent = *parent;
   const absl::Status status = call.Run(options);
   if (!status.ok()) return status;
   return std::string(reinterpret_cast<const char*>(call.reply().data()),
@@ -77,6 +76,7 @@ class Serving {
       : name_(std::move(name)), runtime_(std::move(runtime)) {}
 
   const std::string& name() const { return name_; }
+  Runtime& runtime() const { return *runtime_; }
 
   // The text of a call that begins; counts it.
   std::string Begin(const ServerCall& call) {
@@ -159,9 +159,10 @@ void Forward(void* service, ServerCall& call) {
   if (!client.ok()) {
     return call.Fail(client.status().code(), client.status().message());
   }
-  const ParentCall parent = call.AsParent();
-  const absl::StatusOr<std::string> reply = CallOn(
-      **client, "Forward", parts.second, absl::InfiniteFuture(), &parent);
+  CallOptions options;
+  options.parent = call.AsParent();
+  const absl::StatusOr<std::string> reply =
+      CallOn(**client, "Forward", parts.second, options);
   if (!reply.ok()) {
     return call.Fail(reply.status().code(), reply.status().message());
   }
@@ -172,23 +173,36 @@ void Runs(void* service, ServerCall& call) {
   Answer(call, absl::StrCat(static_cast<Serving*>(service)->counts().runs));
 }
 
-constexpr Method kMethods[] = {{"/serve.Service/Runs", &Runs},
-                               {"/serve.Service/Echo", &Echo},
-                               {"/serve.Service/Work", &Work},
-                               {"/serve.Service/Hold", &Hold},
-                               {"/serve.Service/Forward", &Forward}};
+void Stays(void* service, ServerCall& call) {
+  Serving& serving = *static_cast<Serving*>(service);
+  const std::string how = serving.Begin(call);
+  Stay(serving.runtime(), call, how);
+}
+
+void Find(void* serving, ServerCall& call) {
+  const std::string inverted = static_cast<Serving*>(serving)->Begin(call);
+  Answer(call, absl::StrCat(CountInOwnPart(inverted)));
+}
+
+constexpr Method kMethods[] = {
+    {"/serve.Service/Runs", &Runs},       {"/serve.Service/Echo", &Echo},
+    {"/serve.Service/Work", &Work},       {"/serve.Service/Hold", &Hold},
+    {"/serve.Service/Forward", &Forward}, {"/serve.Service/Stay", &Stays},
+    {"/serve.Service/Find", &Find},
+};
 
 }  // namespace
 
-int ServiceMain(const std::string& name, int user, absl::Duration spin) {
-  if (user != 0 && setuid(static_cast<uid_t>(user)) != 0) return 1;
+int ServiceMain(const std::string& name, const ServiceOptions& service) {
+  const auto user = static_cast<uid_t>(service.user);
+  if (user != 0 && setuid(user) != 0) return 1;
   prctl(PR_SET_NAME, name.c_str());
   sigset_t end;
   sigemptyset(&end);
   sigaddset(&end, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &end, nullptr);
   RuntimeOptions options;
-  options.spin_before_park = spin;
+  options.spin_before_park = service.spin;
   const absl::StatusOr<std::shared_ptr<Runtime>> runtime =
       Runtime::Open(options);
   if (!runtime.ok()) {
@@ -203,7 +217,8 @@ int ServiceMain(const std::string& name, int user, absl::Duration spin) {
   int port = 0;
   if (status.ok()) status = (*server)->AddService(kMethods, &serving);
   if (status.ok()) {
-    const absl::StatusOr<int> listens = (*server)->Listen("127.0.0.1:0");
+    const absl::StatusOr<int> listens =
+        (*server)->Listen(absl::StrCat("127.0.0.1:", service.port));
     status = listens.status();
     if (status.ok()) port = *listens;
   }
@@ -222,12 +237,17 @@ int ServiceMain(const std::string& name, int user, absl::Duration spin) {
   return 0;
 }
 
-Service::Service(const std::string& name, int user, absl::Duration spin)
-    : process_({"/proc/self/exe", "service", name, absl::StrCat(user),
-                absl::StrCat(absl::ToInt64Microseconds(spin))}) {
+Service::Service(const std::string& name, const ServiceOptions& options)
+    : process_({"/proc/self/exe", "service", name, absl::StrCat(options.user),
+                absl::StrCat(absl::ToInt64Microseconds(options.spin)),
+                absl::StrCat(options.port)}) {
+  AwaitPort();
+}
+
+void Service::AwaitPort() {
   const std::optional<std::string> line = ReadLine();
   EXPECT_TRUE(line.has_value() && absl::SimpleAtoi(*line, &port_))
-      << name << " does not serve";
+      << "it does not serve";
 }
 
 Service::~Service() {
@@ -242,6 +262,15 @@ std::optional<std::string> Service::ReadLine() {
     if (line != kTwice) return line;
     ++calls_duplicated;
   }
+}
+
+pid_t Service::AwaitStay() {
+  pid_t thread = 0;
+  const std::string line = ReadLine().value_or("");
+  EXPECT_TRUE(absl::StartsWith(line, "stays ") &&
+              absl::SimpleAtoi(line.substr(6), &thread))
+      << "it said: " << line;
+  return thread;
 }
 
 Service::Counts Service::End() {
@@ -264,13 +293,29 @@ Caller::Caller(std::shared_ptr<Runtime> runtime, int port)
 absl::StatusOr<std::string> Caller::Call(absl::string_view method,
                                          absl::string_view text,
                                          absl::Duration patience) {
-  absl::StatusOr<std::string> reply =
-      CallOn(*client_, method, text, absl::Now() + patience);
+  CallOptions options;
+  options.deadline = absl::Now() + patience;
+  absl::StatusOr<std::string> reply = CallOn(*client_, method, text, options);
   if (absl::IsDeadlineExceeded(reply.status()) &&
       patience >= absl::Seconds(60)) {
     ++calls_lost;
   }
   return reply;
+}
+
+void Caller::CallUntilAnswered(absl::string_view method,
+                               absl::string_view text) {
+  EXPECT_TRUE(ComesTrue([&] {
+    const absl::Status status = Call(method, text).status();
+    EXPECT_TRUE(status.ok() || absl::IsUnavailable(status)) << status;
+    return status.ok();
+  }));
+}
+
+bool TellsOfADeath(const absl::Status& status) {
+  return absl::IsUnavailable(status) ||
+         (absl::IsUnknown(status) &&
+          absl::StrContains(status.message(), "the call may have run"));
 }
 
 Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,

@@ -13,8 +13,13 @@
 //   Forward  calls Forward of the service whose port the text names first, with
 //            the rest of it; Echo if there is no rest. The reply is what came
 //            back, with "<" and its own name
+//   Stay     comes into a state, and stays in it: stay.h
+//   Find     replies with how often the text stands in its part of the device,
+//            in which it is inverted
 #ifndef LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
 #define LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_
+
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
@@ -23,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -38,19 +44,30 @@ inline constexpr int kFirstUser = 1000;
 // How long a thread of a service looks at its line before it parks.
 inline constexpr absl::Duration kSpin = absl::Microseconds(3);
 
-// What main() of such a process does: serves until SIGTERM, as this user.
-int ServiceMain(const std::string& name, int user, absl::Duration spin = kSpin);
+struct ServiceOptions {
+  int user = 0;
+  absl::Duration spin = kSpin;
+  int port = 0;  // 0: any
+};
+
+// What main() of such a process does: serves until SIGTERM.
+int ServiceMain(const std::string& name, const ServiceOptions& service);
 
 class Service {
  public:
-  explicit Service(const std::string& name, int user = 0,
-                   absl::Duration spin = kSpin);
+  explicit Service(const std::string& name, const ServiceOptions& options = {});
   // Kills it, if it is still there.
   ~Service();
   Service(Service&&) noexcept = default;
 
   int port() const { return port_; }
   Process& process() { return process_; }
+
+  // Waits until it serves, as it does first.
+  void AwaitPort();
+
+  // Waits until a call of Stay is about to be in its state: the thread.
+  pid_t AwaitStay();
 
   // Ends it well, and reads what it counted.
   struct Counts {
@@ -78,9 +95,17 @@ class Caller {
                                    absl::string_view text,
                                    absl::Duration patience = absl::Seconds(60));
 
+  // Calls until a call is answered; those before are told UNAVAILABLE.
+  void CallUntilAnswered(absl::string_view method, absl::string_view text);
+
  private:
   const std::shared_ptr<Client> client_;
 };
+
+// What a caller is told of a service that was killed. The NIC may hear of its
+// threads' ends first, one by one: then a call that one of them had may have
+// run.
+bool TellsOfADeath(const absl::Status& status);
 
 // Calls of one thread, so many of them open at a time.
 struct LoadOptions {

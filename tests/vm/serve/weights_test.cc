@@ -37,7 +37,8 @@ TEST(Weights, OverloadIsSharedByWeight) {
   EXPECT_EQ(chmod("/dev/lauberhorn0", 0666), 0);
   std::vector<Service> services;
   for (const int weight : kWeights) {
-    services.emplace_back(absl::StrCat("weight ", weight), kFirstUser + weight);
+    services.emplace_back(absl::StrCat("weight ", weight),
+                          ServiceOptions{.user = kFirstUser + weight});
   }
   const std::shared_ptr<Runtime> runtime = OpenKernelRuntime();
   std::atomic<bool> stop = false;

@@ -36,6 +36,16 @@ Address Address::FromSockaddr(const sockaddr_storage& from) {
   return address;
 }
 
+Address Address::OfSocket(std::uint32_t user, std::uint32_t number) {
+  Address address;
+  // One origin (nic/origins.h) for each user, and that of no IP address.
+  address.raw_.ip[0] = 0xff;
+  std::memcpy(address.raw_.ip + 4, &user, sizeof(user));
+  address.raw_.scope = number;
+  address.raw_.reserved = 1;
+  return address;
+}
+
 socklen_t Address::ToSockaddr(int family, sockaddr_storage* to) const {
   std::memset(to, 0, sizeof(*to));
   if (family == AF_INET) {
@@ -56,6 +66,7 @@ socklen_t Address::ToSockaddr(int family, sockaddr_storage* to) const {
 }
 
 std::string Address::ToString() const {
+  if (IsSocket()) return absl::StrCat("socket ", raw_.scope);
   char text[INET6_ADDRSTRLEN];
   if (IsV4()) {
     inet_ntop(AF_INET, raw_.ip + sizeof(kV4Prefix), text, sizeof(text));

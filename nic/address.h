@@ -4,7 +4,9 @@
 // File: nic/address.h
 //
 // An IP address and port, as a value that can be compared, hashed and printed.
-// IPv4 addresses are kept as ::ffff:a.b.c.d, so there is one form of each.
+// IPv4 addresses are kept as ::ffff:a.b.c.d, so there is one form of each. An
+// end of a Unix socket has one, too, which is no IP address, and means
+// something to the wire alone that made it.
 #ifndef LAUBERHORN_NIC_ADDRESS_H_
 #define LAUBERHORN_NIC_ADDRESS_H_
 
@@ -31,6 +33,11 @@ class Address {
 
   // From what the kernel returned; 0.0.0.0:0 if the family is not IP.
   static Address FromSockaddr(const sockaddr_storage& from);
+
+  // An end of a Unix socket, whose process is of this user.
+  static Address OfSocket(std::uint32_t user, std::uint32_t number);
+  bool IsSocket() const { return raw_.reserved != 0; }
+  std::uint32_t socket_number() const { return raw_.scope; }
 
   // Writes the form for a socket of family AF_INET6 or AF_INET; returns its
   // size.

@@ -29,9 +29,8 @@ constexpr Nanos kWanted = 2 * kSecond;
 // the server's last life, or forged.
 constexpr std::uint32_t kRefusedOpenings = 2;
 
-std::string NotThere(absl::string_view what, const Address& address) {
-  return absl::StrCat(what, " ", address.ToString(),
-                      "; is the server running?");
+std::string NotThere(absl::string_view what) {
+  return absl::StrCat(what, "; is the server running?");
 }
 
 }  // namespace
@@ -41,16 +40,41 @@ absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
     absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Open();
     if (!wire.ok()) return wire.status();
     wire_ = *std::move(wire);
+    wire_list_[wire_count_++] = wire_.get();
   }
+  Peer* const peer = FindRoom();
+  return peer == nullptr ? absl::StatusOr<std::uint64_t>(NoRoom())
+                         : Begin(*peer, address, *wire_);
+}
+
+absl::StatusOr<std::uint64_t> ClientTransport::Connect(const SocketName& name) {
+  if (sockets_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<SocketWire>> wire = wires_.OpenSockets();
+    if (!wire.ok()) return wire.status();
+    sockets_ = *std::move(wire);
+    wire_list_[wire_count_++] = sockets_.get();
+  }
+  Peer* const peer = FindRoom();
+  return peer == nullptr ? absl::StatusOr<std::uint64_t>(NoRoom())
+                         : Begin(*peer, sockets_->AddressOf(name), *sockets_);
+}
+
+ClientTransport::Peer* ClientTransport::FindRoom() {
   const auto unused =
       std::find_if(peers_.begin(), peers_.end(),
                    [](const Peer& peer) { return peer.state == kUnused; });
-  if (unused == peers_.end()) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "this process talks to ", peers_.size(), " servers already"));
-  }
-  Peer& peer = *unused;
+  return unused == peers_.end() ? nullptr : &*unused;
+}
+
+absl::Status ClientTransport::NoRoom() const {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "this process talks to ", peers_.size(), " servers already"));
+}
+
+std::uint64_t ClientTransport::Begin(Peer& peer, const Address& address,
+                                     Wire& wire) {
   peer.address = address;
+  peer.wire = &wire;
   peer.state = kClosed;
   ++peer.generation;
   peer.first = peer.last = kNone;
@@ -59,7 +83,7 @@ absl::StatusOr<std::uint64_t> ClientTransport::Connect(const Address& address) {
   peer.failed = false;
   peer.cancelling = kNoSlot;
   peer.cancel_at = kNever;
-  return lh_handle(unused - peers_.begin(), peer.generation);
+  return lh_handle(&peer - peers_.data(), peer.generation);
 }
 
 absl::Status ClientTransport::Disconnect(std::uint64_t handle, Nanos now) {
@@ -74,6 +98,7 @@ absl::Status ClientTransport::Disconnect(std::uint64_t handle, Nanos now) {
     }
   }
   if (ready) SendClose(*peer);
+  if (peer->wire == sockets_.get()) sockets_->Forget(peer->address);
   peer->state = kUnused;
   timers_.Clear(PeerTimer(index));
   return absl::OkStatus();
@@ -160,7 +185,7 @@ void ClientTransport::OnOpeningTimer(std::uint32_t index, Nanos now) {
   }
   if (peer.attempts >= kOpenings) {
     FailImpatient(peer, absl::StatusCode::kUnavailable,
-                  NotThere("no answer from", peer.address));
+                  NotThere(absl::StrCat("no answer from ", NameOf(peer))));
   }
   if (peer.first == kNone && peer.wanted <= now) {
     peer.state = kClosed;
@@ -190,7 +215,7 @@ void ClientTransport::OnUnreachable(const Address& address) {
     if (++peer.refusals < kRefusedOpenings) continue;
     if (peer.refusals == kRefusedOpenings) counters_.sessions_failed.Add();
     FailImpatient(peer, absl::StatusCode::kUnavailable,
-                  NotThere("nobody listens at", peer.address));
+                  NotThere(peer.wire->WhyUnreachable(address)));
     if (peer.first != kNone || peer.wanted > now_) continue;
     peer.state = kClosed;
     timers_.Clear(PeerTimer(index));
@@ -273,7 +298,7 @@ void ClientTransport::OnRefuse(const Packet& packet, const Address& from) {
   }
   counters_.openings_refused.Add();
   FailImpatient(*peer, absl::StatusCode::kResourceExhausted,
-                absl::StrCat("the server at ", from.ToString(),
+                absl::StrCat("the server at ", NameOf(*peer),
                              " has no room for another client; try again "
                              "later, or another server"));
   if (peer->first != kNone || peer->wanted > now_) return;
@@ -320,9 +345,8 @@ void ClientTransport::OnSessionLost(std::uint32_t index, Nanos now,
                                     absl::string_view why) {
   Peer& peer = peers_[index];
   Close(peer);
-  const std::string text =
-      absl::StrCat("the server at ", peer.address.ToString(), " ", why,
-                   "; the call may have run");
+  const std::string text = absl::StrCat("the server at ", NameOf(peer), " ",
+                                        why, "; the call may have run");
   for (std::uint16_t number = 0; number < peer.granted; ++number) {
     const std::uint32_t call = SlotOf(index, number).call;
     if (call != kNone) Fail(call, absl::StatusCode::kUnavailable, text);

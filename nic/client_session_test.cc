@@ -180,7 +180,7 @@ TEST_F(ClientSessionTest, CancelEndsTheCallAndDropsItAtTheServer) {
 TEST_F(ClientSessionTest, CallsGoOnFromAnotherAddress) {
   const std::uint64_t peer = Connect();
   Call(1, peer);
-  const Address inside = client_.transport().wire()->local();
+  const Address inside = client_.transport().wires()[0]->local();
   network_.Translate(inside, TestAddress(9, 1));
   Call(2, peer);  // its first packet is dropped
   EXPECT_EQ(server_->calls.size(), 1u);
@@ -323,7 +323,7 @@ TEST(ClientWireTest, ConnectSaysWhyThereIsNoWireAndTriesAgain) {
   Counters counters;
   ClientTransport transport(1, 1, TestSecret(1), wires, counters, handler);
   EXPECT_EQ(wires.opens, 0);
-  EXPECT_EQ(transport.wire(), nullptr);
+  EXPECT_TRUE(transport.wires().empty());
   for (int i = 1; i <= 2; ++i) {
     EXPECT_EQ(transport.Connect(TestAddress(1, 1)).status().message(),
               "no more wires");

@@ -134,7 +134,8 @@ void ClientTransport::Send(const Peer& peer, OutgoingPacket& packet,
   counters_.packets_sent.Add();
   counters_.trace.Add(Station::packet_sent, 0, packet.header.method,
                       TraceRecord::kNoEndpoint, packet.header.type);
-  wire_->Send(peer.address, packet.Seal(body, wire_->checksum(peer.address)));
+  Wire& wire = *peer.wire;
+  wire.Send(peer.address, packet.Seal(body, wire.checksum(peer.address)));
 }
 
 // Sends as many pending calls as there are free slots, if there is a session.
@@ -267,7 +268,7 @@ void ClientTransport::OnCallTimer(std::uint32_t call, Nanos now) {
   if (entry.tries >= (entry.state == kSent ? kTransmissions : kProbes)) {
     if (peer.in_flight > 1) GiveUp(call, now);  // it answers for others
     Fail(call, absl::StatusCode::kUnavailable,
-         absl::StrCat("no answer from ", peer.address.ToString(),
+         absl::StrCat("no answer from ", NameOf(peer),
                       " any more; the call may have run"));
     if (peer.in_flight == 0) {
       SendClose(peer);  // if it is there after all, its handlers shall know
@@ -379,7 +380,7 @@ void ClientTransport::OnBusy(std::uint32_t call, Nanos now) {
     if (another) GiveUp(call, now);
     return Fail(
         call, absl::StatusCode::kResourceExhausted,
-        absl::StrCat("the server at ", peers_[entry.peer].address.ToString(),
+        absl::StrCat("the server at ", NameOf(peers_[entry.peer]),
                      " has no place for the call; it was tried ", kRefusals,
                      " times", another ? "; the call may have run" : ""));
   }

@@ -30,6 +30,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -83,6 +84,8 @@ class ClientTransport {
   // A handle for calls to the server at `address`. RESOURCE_EXHAUSTED if there
   // are too many peers; the factory's errors for the first of them.
   absl::StatusOr<std::uint64_t> Connect(const Address& address);
+  // The same for whoever listens at this socket.
+  absl::StatusOr<std::uint64_t> Connect(const SocketName& name);
 
   // Ends the peer's open calls with CANCELLED. NOT_FOUND for an unknown handle.
   absl::Status Disconnect(std::uint64_t peer, Nanos now);
@@ -124,8 +127,8 @@ class ClientTransport {
   void Expire(Nanos now);
   Nanos Next() const { return timers_.Next(); }
 
-  // The wire that calls leave by; null before the first Connect().
-  Wire* wire() const { return wire_.get(); }
+  // The wires that calls leave by: those that Connect() has made.
+  absl::Span<Wire* const> wires() const { return {wire_list_, wire_count_}; }
 
  private:
   enum CallState : std::uint8_t {
@@ -167,6 +170,7 @@ class ClientTransport {
   };
   struct Peer {
     Address address;
+    Wire* wire;
     std::uint64_t number;  // of the session, while it is opened and open
     std::uint64_t token;
     lh_open open;  // with the cookie, while it is opened
@@ -209,6 +213,14 @@ class ClientTransport {
   void Grant(std::uint32_t index, std::uint16_t slots);
   void FreeSlot(std::uint32_t peer, std::uint16_t number);
   Peer* FindPeer(std::uint64_t handle);
+  // An unused one, or null.
+  Peer* FindRoom();
+  absl::Status NoRoom() const;
+  std::uint64_t Begin(Peer& peer, const Address& address, Wire& wire);
+  // For errors.
+  std::string NameOf(const Peer& peer) const {
+    return peer.wire->NameOf(peer.address);
+  }
   void AppendPending(Peer& peer, std::uint32_t call);
   void RemovePending(Peer& peer, std::uint32_t call);
   // The session is over, if there is one; the peer is kClosed.
@@ -260,6 +272,9 @@ class ClientTransport {
   Counters& counters_;
   Handler& handler_;
   std::unique_ptr<Wire> wire_;
+  std::unique_ptr<SocketWire> sockets_;
+  Wire* wire_list_[2];  // of these, those that there are
+  std::size_t wire_count_ = 0;
   std::vector<CallEntry> calls_;
   std::unique_ptr<KeptBody[]> bodies_;  // of calls_; touched as they are used
   MethodNames names_;

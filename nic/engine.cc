@@ -97,8 +97,10 @@ bool Engine::ForEachWire(Visit visit) {
     Wire* const wire = servers_.wire(index);
     if (wire != nullptr && !visit(*wire)) return false;
   }
-  Wire* const wire = client_transport_.wire();
-  return wire == nullptr || visit(*wire);
+  for (Wire* const wire : client_transport_.wires()) {
+    if (!visit(*wire)) return false;
+  }
+  return true;
 }
 
 bool Engine::TryToSleep() {
@@ -176,7 +178,7 @@ bool Engine::PollWires() {
       busy = true;
     }
   }
-  if (Wire* const wire = client_transport_.wire()) {
+  for (Wire* const wire : client_transport_.wires()) {
     receive(*wire, [&](const Packet& packet, const Address& from) {
       client_transport_.OnPacket(packet, from, now_);
     });

@@ -21,7 +21,7 @@ bool Read(absl::Span<const std::uint8_t> payload, Command* command) {
   return true;
 }
 
-// The command's struct, and the method's name that follows it.
+// The command's struct, and the name that follows it.
 template <typename Command>
 bool ReadNamed(absl::Span<const std::uint8_t> payload, Command* command,
                absl::string_view* name) {
@@ -29,8 +29,15 @@ bool ReadNamed(absl::Span<const std::uint8_t> payload, Command* command,
   std::memcpy(command, payload.data(), sizeof(Command));
   payload.remove_prefix(sizeof(Command));
   *name = {reinterpret_cast<const char*>(payload.data()), payload.size()};
-  return command->name_length <= LH_METHOD_NAME_MAX &&
-         name->size() == command->name_length;
+  return name->size() == command->name_length;
+}
+
+// The same for a method.
+template <typename Command>
+bool ReadMethod(absl::Span<const std::uint8_t> payload, Command* command,
+                absl::string_view* name) {
+  return ReadNamed(payload, command, name) &&
+         name->size() <= LH_METHOD_NAME_MAX;
 }
 
 absl::Status Malformed() {
@@ -106,6 +113,18 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
       if (!Read(message_.bytes(), &listen)) return Malformed();
       return client_transport_.Connect(Address(listen.address));
 
+    case LH_COMMAND_SOCKET_LISTEN:
+    case LH_COMMAND_SOCKET_CONNECT: {
+      lh_command_socket command;
+      absl::string_view bytes;
+      if (!ReadNamed(message_.bytes(), &command, &bytes)) return Malformed();
+      const absl::StatusOr<SocketName> name = SocketName::From(bytes);
+      if (!name.ok()) return name.status();
+      return message_.header.code == LH_COMMAND_SOCKET_CONNECT
+                 ? client_transport_.Connect(*name)
+                 : Result(servers_.Listen(command.server, *name));
+    }
+
     case LH_COMMAND_DISCONNECT: {
       if (!Read(message_.bytes(), &handle)) return Malformed();
       return Result(client_transport_.Disconnect(handle.handle, now_));
@@ -158,7 +177,7 @@ absl::StatusOr<std::uint64_t> Engine::RunControl(std::uint32_t place,
 absl::Status Engine::AddMethod() {
   lh_command_method method;
   absl::string_view name;
-  if (!ReadNamed(message_.bytes(), &method, &name)) return Malformed();
+  if (!ReadMethod(message_.bytes(), &method, &name)) return Malformed();
   return servers_.AddMethod(method.server, method.method, name, method.code,
                             method.data, method.index);
 }
@@ -166,7 +185,7 @@ absl::Status Engine::AddMethod() {
 absl::Status Engine::NameMethod() {
   lh_command_method_name method;
   absl::string_view name;
-  if (!ReadNamed(message_.bytes(), &method, &name) || name.empty()) {
+  if (!ReadMethod(message_.bytes(), &method, &name) || name.empty()) {
     return Malformed();
   }
   return client_transport_.NameMethod(method.method, name);
@@ -175,14 +194,22 @@ absl::Status Engine::NameMethod() {
 absl::Status Engine::AnswerCallPeer(std::uint32_t place) {
   lh_command_handle call;
   if (!Read(message_.bytes(), &call)) return Malformed();
+  const bool is_held = dispatcher_.IsHeld(call.handle);
+  const ReplyTo to = is_held ? dispatcher_.ReplyToOf(call.handle) : ReplyTo();
   const Address* const client =
-      dispatcher_.IsHeld(call.handle)
-          ? server_transport_.ClientOf(dispatcher_.ReplyToOf(call.handle))
-          : nullptr;
+      is_held ? server_transport_.ClientOf(to) : nullptr;
   if (client == nullptr) return absl::NotFoundError("no such call");
-  const lh_address& raw = client->raw();
-  answers_.Result(place, 0, 0,
-                  {reinterpret_cast<const std::uint8_t*>(&raw), sizeof(raw)});
+  lh_address raw = client->raw();
+  std::uint8_t answer[sizeof(raw) + LH_SOCKET_NAME_MAX];
+  std::size_t size = sizeof(raw);
+  if (const SocketName* const name =
+          server_transport_.WireOf(to).socket_name()) {
+    raw = {};
+    std::memcpy(answer + size, name->bytes().data(), name->bytes().size());
+    size += name->bytes().size();
+  }
+  std::memcpy(answer, &raw, sizeof(raw));
+  answers_.Result(place, 0, 0, {answer, size});
   return absl::OkStatus();
 }
 

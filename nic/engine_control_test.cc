@@ -80,7 +80,8 @@ TEST_F(EngineTest, ControlCommandsAreChecked) {
   constexpr std::uint64_t kAlreadyExists = 6;
   constexpr std::uint64_t kFailedPrecondition = 9;
   EXPECT_EQ(Control(*client_, LH_COMMAND_NONE, "").code, kUnimplemented);
-  constexpr auto kUnknown = static_cast<lh_command>(LH_COMMAND_PEER_STATE + 1);
+  constexpr auto kUnknown =
+      static_cast<lh_command>(LH_COMMAND_SOCKET_CONNECT + 1);
   EXPECT_EQ(Control(*client_, kUnknown, "").code, kUnimplemented);
   for (const lh_command command :
        {LH_COMMAND_SERVER_OPEN, LH_COMMAND_SERVER_CLOSE, LH_COMMAND_DISCONNECT,
@@ -313,6 +314,38 @@ TEST_F(EngineTest, TheNameOfAMethodTravelsOnce) {
   }
   EXPECT_EQ(calls, 5);
   EXPECT_EQ(named, 1);
+}
+
+TEST_F(EngineTest, NamesOfSocketsAreChecked) {
+  const auto status = [&](lh_command command, std::uint64_t server,
+                          const std::string& name, std::size_t length) {
+    lh_command_socket socket = {};
+    socket.server = server;
+    socket.name_length = static_cast<std::uint16_t>(length);
+    return static_cast<absl::StatusCode>(
+        Control(*server_, command, Payload(socket) + name).code);
+  };
+  const std::uint64_t server =
+      Control(*server_, LH_COMMAND_SERVER_OPEN, "").data;
+  const std::string zero(1, '\0');
+  const std::string most(LH_SOCKET_NAME_MAX, 'x');
+  for (const lh_command command :
+       {LH_COMMAND_SOCKET_LISTEN, LH_COMMAND_SOCKET_CONNECT}) {
+    for (const std::string& bad :
+         {std::string(), zero, "/a" + zero + "b", most + "x"}) {
+      EXPECT_EQ(status(command, server, bad, bad.size()),
+                absl::StatusCode::kInvalidArgument);
+    }
+    EXPECT_EQ(status(command, server, "/run/x", 5),
+              absl::StatusCode::kInvalidArgument);
+    // The network of this test has no sockets.
+    for (const std::string& good : {most, zero + "x", std::string("x")}) {
+      EXPECT_EQ(status(command, server, good, good.size()),
+                absl::StatusCode::kUnimplemented);
+    }
+  }
+  EXPECT_EQ(status(LH_COMMAND_SOCKET_LISTEN, server + 1, "x", 1),
+            absl::StatusCode::kNotFound);
 }
 
 TEST_F(EngineTest, ReopeningTakesWhatTheLastThreadHasAnswered) {

@@ -14,7 +14,8 @@
 namespace lauberhorn::nic {
 namespace {
 
-// Turns without a packet after which a link is not looked at any more.
+// Turns without a packet after which a link is not looked at any more; turns in
+// which what a peer said before its end is taken, at most.
 constexpr std::uint32_t kQuietTurns = 2048;
 
 }  // namespace
@@ -27,10 +28,11 @@ absl::Status LocalLinks::Open() {
   static_assert(sizeof(name_) <= sizeof(random));
   std::memcpy(name_.data(), random.data(), sizeof(name_));
   rlimit files;
-  // Two descriptors each: an eighth of all.
+  // Two descriptors each: an eighth of all, or a half.
+  const rlim_t share = way_ == Way::kUdp ? 16 : 4;
   limit_ = getrlimit(RLIMIT_NOFILE, &files) == 0
                ? static_cast<std::size_t>(
-                     std::min<rlim_t>(files.rlim_cur / 16, 4096))
+                     std::min<rlim_t>(files.rlim_cur / share, 4096))
                : 0;
   room_.reset(new std::uint8_t[Wire::kBatch][LH_PACKET_MAX]);
   return events_.Open();
@@ -74,10 +76,14 @@ std::size_t LocalLinks::Take(absl::Span<Datagram> batch) {
        ++turn) {
     const std::uint32_t index = hot_[(rotation_ + turn) % hot_.size()];
     Entry& entry = entries_[index];
-    if (TakeFrom(index, batch, &count)) {
+    if (entry.state == kEnding) {
+      // It may have others who still say something in its name.
+      if (entry.quiet++ == kQuietTurns || !TakeFrom(index, batch, &count)) {
+        quiet_.push_back(index);
+      }
+    } else if (TakeFrom(index, batch, &count)) {
       entry.quiet = 0;
-    } else if (++entry.quiet > kQuietTurns || entry.state == kEnding ||
-               entry.link->broken()) {
+    } else if (++entry.quiet > kQuietTurns || entry.link->broken()) {
       quiet_.push_back(index);
     }
   }
@@ -91,8 +97,7 @@ bool LocalLinks::TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
   Entry& entry = entries_[index];
   const std::size_t before = *count;
   while (*count < batch.size()) {
-    const absl::Span<const std::uint8_t> packet =
-        entry.link->Take(room_[*count]);
+    const absl::Span<const std::uint8_t> packet = TakeOne(entry, room_[*count]);
     if (packet.empty()) break;
     batch[(*count)++] = {packet, entry.peer, Checksum::kNone};
   }
@@ -101,13 +106,23 @@ bool LocalLinks::TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
   return true;
 }
 
+absl::Span<const std::uint8_t> LocalLinks::TakeOne(Entry& entry,
+                                                   std::uint8_t* room) {
+  const absl::Span<const std::uint8_t> packet = entry.link->Take(room);
+  if (!packet.empty() || !entry.in_socket) return packet;
+  const std::size_t size = TakePacket(entry.link->socket(), room);
+  entry.in_socket = size > 0;
+  return {room, size};
+}
+
 void LocalLinks::OnQuiet(std::uint32_t index) {
   Entry& entry = entries_[index];
-  if (entry.state == kEnding) {
-    ended_.push_back(entry.peer);
+  const bool broken = entry.link->broken();
+  if (entry.state == kEnding || broken) {
+    // By UDP one that broke the contract is still reached.
+    if (!broken || way_ == Way::kSocket) ended_.push_back(entry.peer);
     return Drop(index);
   }
-  if (entry.link->broken()) return Drop(index);
   entry.quiet = 0;
   if (entry.link->Sleep()) Cool(index);
 }

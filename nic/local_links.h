@@ -6,6 +6,11 @@
 // The links of a wire to other NICs on this host (abi/wire/local.h): how they
 // are opened, found by the peer's address, looked at, and ended.
 //
+// All links of a wire are opened in one of two ways: through a UDP port, and
+// then packets go by UDP where there is no link, or no room in it; or through a
+// socket that has a name, and then there is nothing else, so what finds no room
+// in a link goes by its socket.
+//
 // A link is looked at in each turn from when its bell rang until nothing came
 // for a while: so those that are idle cost nothing. The descriptors (the door,
 // the sockets, the peers' processes) are in one poll set, which is looked at
@@ -13,7 +18,8 @@
 //
 // Limits: links take two descriptors each, at most an eighth of what the
 // process may have open, and peers of one other user get a quarter of that. Who
-// gets none stays with UDP.
+// gets none stays with UDP. Through sockets it is a half, and who gets none is
+// hung up on.
 //
 // Not thread-safe: it belongs to the thread of its wire.
 #ifndef LAUBERHORN_NIC_LOCAL_LINKS_H_
@@ -37,13 +43,16 @@
 #include "nic/local_socket.h"
 #include "nic/packet.h"
 #include "nic/poll_set.h"
+#include "nic/socket_name.h"
 #include "nic/wire.h"
 
 namespace lauberhorn::nic {
 
 class LocalLinks {
  public:
-  LocalLinks() = default;
+  enum class Way : std::uint8_t { kUdp, kSocket };
+
+  explicit LocalLinks(Way way = Way::kUdp) : way_(way) {}
   LocalLinks(const LocalLinks&) = delete;
   LocalLinks& operator=(const LocalLinks&) = delete;
 
@@ -82,6 +91,19 @@ class LocalLinks {
   // At the server: the answer to who asks, if there is one.
   std::optional<DoorMessage> OnAsk(const Packet& packet, const Address& from);
 
+  // Where there is no UDP: nic/socket_opening.cc.
+  //
+  // At the server: clients knock at this socket, which listens.
+  absl::Status OpenDoor(Descriptor listener);
+  // At the client: opens a link to who listens there, for this address, which
+  // has none. Returns 0, or the error of the system.
+  int Connect(const SocketName& name, const Address& to);
+  // Ends that link, if there is one.
+  void Disconnect(const Address& to);
+  // Gives it a packet for which the link has no room; false if the socket has
+  // none either.
+  bool PutInSocket(const Address& to, absl::Span<const std::uint8_t> packet);
+
   // Looks who knocks, rings, or has ended. A system call.
   void LookAtEvents();
   // Readable when LookAtEvents() has something to do.
@@ -92,6 +114,7 @@ class LocalLinks {
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  static constexpr std::uint64_t kDoorTag = ~std::uint64_t{0};
 
   enum State : std::uint8_t {
     kFree,
@@ -102,8 +125,9 @@ class LocalLinks {
   };
   struct Entry {
     State state = kFree;
-    bool hot = false;      // in hot_
-    bool to_ring = false;  // in to_ring_
+    bool hot = false;        // in hot_
+    bool to_ring = false;    // in to_ring_
+    bool in_socket = false;  // there may be packets
     std::uint32_t quiet = 0;
     std::uint32_t generation = 0;
     uid_t user = 0;
@@ -126,7 +150,12 @@ class LocalLinks {
   void Accept();
   void OnEvent(std::uint32_t index, bool process);
   void OnKnock(std::uint32_t index);
+  bool IsGood(const lh_knock& knock) const;
   void OnAnswer(std::uint32_t index);
+  // Takes the bells; false if the peer has hung up.
+  bool Hear(Entry& entry);
+  // Makes a client go for which there is no descriptor.
+  void TurnAway();
   void BecomeOpen(std::uint32_t index, LocalLink::End end);
   void BeginEnd(std::uint32_t index);
   void Drop(std::uint32_t index);
@@ -136,14 +165,18 @@ class LocalLinks {
   void OnQuiet(std::uint32_t index);
   bool TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
                 std::size_t* count);
+  absl::Span<const std::uint8_t> TakeOne(Entry& entry, std::uint8_t* room);
   void Unwatch(Entry& entry);
   void Unname(std::uint32_t index);
   std::size_t OfUser(uid_t user) const;
   static void Forget(std::vector<std::uint32_t>* list, std::uint32_t index);
 
+  const Way way_;
   Secret secret_ = {};
   DoorName name_ = {};
   Descriptor door_;
+  Descriptor spare_;           // for TurnAway()
+  std::uint32_t clients_ = 0;  // that have come through a named socket
   PollSet events_;
   std::size_t limit_ = 0;
   std::vector<Entry> entries_;

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// How links to other NICs on this host open and end: abi/wire/local.h.
+// How links to other NICs on this host open and end: abi/wire/local.h. What
+// differs where sockets have names is in nic/socket_opening.cc.
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -27,9 +28,8 @@ constexpr std::size_t kMaxQuestions = 64;
 // Connections and events of one look.
 constexpr int kMaxAccepts = 16;
 
-// The tag of an event in the poll set: an entry and its generation, or the
-// door.
-constexpr std::uint64_t kDoorTag = ~std::uint64_t{0};
+// The tag of an event in the poll set: an entry and its generation, or
+// LocalLinks::kDoorTag.
 constexpr std::uint64_t kProcessTag = std::uint64_t{1} << 63;
 constexpr std::uint64_t kIndexMask = 0xffff'ffff;
 constexpr std::uint32_t kGenerationMask = 0x7fff'ffff;
@@ -163,11 +163,11 @@ void LocalLinks::Accept() {
         accept4(door_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.ok()) {
       // Who knocks would wake this end for ever if it cannot be let in. The
-      // door opens again at the next question.
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-        events_.Remove(door_.get());
-        door_ = Descriptor();
-      }
+      // door opens again at the next question; one that has a name stays.
+      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+      if (way_ == Way::kSocket) return TurnAway();
+      events_.Remove(door_.get());
+      door_ = Descriptor();
       return;
     }
     if (accepted_.size() == kMaxAccepted) Drop(accepted_.front());
@@ -219,7 +219,7 @@ void LocalLinks::OnEvent(std::uint32_t index, bool process) {
       return OnAnswer(index);
     case kOpen:
       Heat(index);
-      if (process || !entry.link->TakeBells()) BeginEnd(index);
+      if (process || !Hear(entry)) BeginEnd(index);
       return;
     case kFree:
     case kEnding:
@@ -234,13 +234,14 @@ void LocalLinks::OnKnock(std::uint32_t index) {
   const Received received =
       ReceiveMessage(entry.socket.get(), BytesOf(knock), &file);
   if (received == Received::kNothing) return;
-  const std::uint64_t now = Seconds();
-  if (received == Received::kBroken || knock.version != LH_LINK_VERSION ||
-      knock.size != LH_LINK_SIZE || knock.time > now ||
-      knock.time + kDoorLife < now ||
-      knock.cookie != Cookie(knock.from, knock.time) ||
+  if (received == Received::kBroken || !IsGood(knock) ||
       (entry.memory = LinkMemory::Adopt(file)) == nullptr) {
     return Drop(index);
+  }
+  if (way_ == Way::kSocket) {
+    // Nothing is answered: that the client stays is the answer.
+    entry.peer = Address::OfSocket(entry.user, ++clients_);
+    return BecomeOpen(index, LocalLink::End::kServer);
   }
   entry.peer = Address(knock.from);
   Address::Ip local;
@@ -249,6 +250,17 @@ void LocalLinks::OnKnock(std::uint32_t index) {
   lh_knocked answer = {.version = LH_LINK_VERSION, .status = 0};
   if (!SendMessage(entry.socket.get(), BytesOf(answer))) return Drop(index);
   BecomeOpen(index, LocalLink::End::kServer);
+}
+
+bool LocalLinks::IsGood(const lh_knock& knock) const {
+  if (knock.version != LH_LINK_VERSION || knock.size != LH_LINK_SIZE) {
+    return false;
+  }
+  // Through a socket with a name the connection itself proves who it is.
+  if (way_ == Way::kSocket) return true;
+  const std::uint64_t now = Seconds();
+  return knock.time <= now && knock.time + kDoorLife >= now &&
+         knock.cookie == Cookie(knock.from, knock.time);
 }
 
 void LocalLinks::OnAnswer(std::uint32_t index) {
@@ -280,8 +292,12 @@ void LocalLinks::BecomeOpen(std::uint32_t index, LocalLink::End end) {
 void LocalLinks::BeginEnd(std::uint32_t index) {
   Entry& entry = entries_[index];
   entry.state = kEnding;
+  entry.quiet = 0;
+  // Also what lies behind the bells.
+  entry.in_socket = way_ == Way::kSocket;
   Unwatch(entry);
-  Unname(index);
+  // By UDP the next process may be there; else it is connected to later.
+  if (way_ == Way::kUdp) Unname(index);
 }
 
 void LocalLinks::Drop(std::uint32_t index) {

@@ -4,13 +4,12 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <string>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -23,17 +22,29 @@ constexpr int kBacklog = 64;
 // Room for the descriptors of one message: more than one, so that a second
 // shows.
 constexpr int kMaxDescriptors = 4;
+// Bells of one look: a peer that never stops ringing is not waited for.
+constexpr int kMaxBells = 64;
 
-socklen_t DoorAddress(const DoorName& name, sockaddr_un* address) {
-  *address = {};
-  address->sun_family = AF_UNIX;
-  // An abstract name begins with a zero and has no end but its size.
-  const std::string path = absl::StrCat(
+SocketName NameOf(const DoorName& name) {
+  return *SocketName::From(absl::StrCat(
       absl::string_view("\0", 1), LH_DOOR_PREFIX,
       absl::BytesToHexString(
-          {reinterpret_cast<const char*>(name.data()), name.size()}));
-  std::memcpy(address->sun_path, path.data(), path.size());
-  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+          {reinterpret_cast<const char*>(name.data()), name.size()})));
+}
+
+// A new socket, and what bind() or connect() says of it.
+int MakeSocket(const SocketName& name,
+               int (*use)(int, const sockaddr*, socklen_t),
+               Descriptor* result) {
+  Descriptor made(socket(AF_UNIX, kKind, 0));
+  sockaddr_un address;
+  const socklen_t size = name.ToSockaddr(&address);
+  if (!made.ok() ||
+      use(made.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    return errno;
+  }
+  *result = std::move(made);
+  return 0;
 }
 
 // Whether a call is to be made once more.
@@ -60,28 +71,28 @@ bool TakeDescriptors(const msghdr& header, Descriptor* taken) {
 
 }  // namespace
 
+int ListenAt(const SocketName& name, Descriptor* socket) {
+  Descriptor bound;
+  const int error = MakeSocket(name, &bind, &bound);
+  if (error != 0) return error;
+  if (listen(bound.get(), kBacklog) != 0) return errno;
+  *socket = std::move(bound);
+  return 0;
+}
+
+int ConnectTo(const SocketName& name, Descriptor* socket) {
+  return MakeSocket(name, &connect, socket);
+}
+
 Descriptor ListenAtDoor(const DoorName& name) {
-  Descriptor door(socket(AF_UNIX, kKind, 0));
-  sockaddr_un address;
-  const socklen_t size = DoorAddress(name, &address);
-  if (!door.ok() ||
-      bind(door.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
-          0 ||
-      listen(door.get(), kBacklog) != 0) {
-    return Descriptor();
-  }
+  Descriptor door;
+  (void)ListenAt(NameOf(name), &door);
   return door;
 }
 
 Descriptor ConnectToDoor(const DoorName& name) {
-  Descriptor door(socket(AF_UNIX, kKind, 0));
-  sockaddr_un address;
-  const socklen_t size = DoorAddress(name, &address);
-  if (!door.ok() ||
-      connect(door.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
-          0) {
-    return Descriptor();
-  }
+  Descriptor door;
+  (void)ConnectTo(NameOf(name), &door);
   return door;
 }
 
@@ -152,6 +163,34 @@ Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
   }
   if (descriptor != nullptr) *descriptor = std::move(taken);
   return Received::kMessage;
+}
+
+Next LookForPacket(int socket) {
+  for (int bells = 0; bells < kMaxBells; ++bells) {
+    std::uint8_t bell;
+    const ssize_t size =
+        recv(socket, &bell, 1, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    if (Interrupted(size)) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      return Next::kNothing;
+    }
+    if (size <= 0) return Next::kEnd;
+    if (size > 1) return Next::kPacket;
+    (void)recv(socket, &bell, 1, MSG_DONTWAIT);
+  }
+  return Next::kNothing;  // for now
+}
+
+std::size_t TakePacket(int socket, std::uint8_t* room) {
+  for (int bells = 0; bells < kMaxBells; ++bells) {
+    const ssize_t size =
+        recv(socket, room, LH_PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC);
+    if (size == 1 || Interrupted(size)) continue;
+    // One that is too long is lost.
+    return size <= 0 || size > LH_PACKET_MAX ? 0
+                                             : static_cast<std::size_t>(size);
+  }
+  return 0;
 }
 
 bool TakeBells(int socket) {

@@ -79,7 +79,7 @@ class ReplayTest : public ::testing::Test {
     server_.busy = nullptr;
     Pass(10 * kMillisecond);
     Answer(4);
-    network_.Translate(client_.transport().wire()->local(), outside_);
+    network_.Translate(client_.transport().wires()[0]->local(), outside_);
     Call(5, peer);
     Pass(10 * kMillisecond);
     Answer(5);

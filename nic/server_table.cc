@@ -62,6 +62,18 @@ absl::Status ServerTable::AddMethod(std::uint64_t server, std::uint64_t id,
 
 absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
                                             const Address& address) {
+  const absl::StatusOr<Wire*> wire =
+      Add(server, [&] { return wires_.Listen(address); });
+  if (!wire.ok()) return wire.status();
+  return (*wire)->local();
+}
+
+absl::Status ServerTable::Listen(std::uint64_t server, const SocketName& name) {
+  return Add(server, [&] { return wires_.ListenAtSocket(name); }).status();
+}
+
+template <typename Make>
+absl::StatusOr<Wire*> ServerTable::Add(std::uint64_t server, Make make) {
   if (FindOpen(server) == nullptr) {
     return absl::NotFoundError("no such server");
   }
@@ -73,13 +85,12 @@ absl::StatusOr<Address> ServerTable::Listen(std::uint64_t server,
         absl::StrCat("this process listens at ", kMaxListeners,
                      " addresses already; shut a server down first"));
   }
-  absl::StatusOr<std::unique_ptr<Wire>> wire = wires_.Listen(address);
+  absl::StatusOr<std::unique_ptr<Wire>> wire = make();
   if (!wire.ok()) return wire.status();
-  const Address local = (*wire)->local();
   if (unused == listeners_.end()) unused = listeners_.emplace(unused);
   unused->wire = *std::move(wire);
   unused->server = lh_handle_index(server);
-  return local;
+  return unused->wire.get();
 }
 
 absl::Status ServerTable::Close(std::uint64_t server, std::uint32_t asker,

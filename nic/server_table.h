@@ -54,6 +54,7 @@ class ServerTable {
   // Starts to listen; returns where. RESOURCE_EXHAUSTED if the process listens
   // at too many places.
   absl::StatusOr<Address> Listen(std::uint64_t server, const Address& address);
+  absl::Status Listen(std::uint64_t server, const SocketName& name);
 
   // No new calls. The server is gone as soon as none is in work, see
   // TakeClosed(), which gives `asker` back. `deadline` is when those that still
@@ -117,6 +118,10 @@ class ServerTable {
   Server* FindOpen(std::uint64_t handle);
 
   void SetDeadline(Server& server, Nanos deadline);
+
+  // Lets the server listen by the wire that `make` returns.
+  template <typename Make>
+  absl::StatusOr<Wire*> Add(std::uint64_t server, Make make);
 
   WireFactory& wires_;
   MethodCounterTable counters_;

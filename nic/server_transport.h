@@ -113,6 +113,10 @@ class ServerTransport {
     const Session& session = sessions_[to.session];
     return session.token == to.token ? &session.peer : nullptr;
   }
+  // The wire that it came by, if ClientOf() is not null.
+  const Wire& WireOf(const ReplyTo& to) const {
+    return *sessions_[to.session].wire;
+  }
 
   // Forgets the clients that have died; Next() says when to come back. Costs as
   // much as there are sessions with running calls.

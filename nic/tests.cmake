@@ -82,10 +82,12 @@ foreach(
         server_opening
         server_table
         slot_pool
+        socket_listener
         spin_budget
         timer_queue
         transport_storm
-        udp_wire)
+        udp_wire
+        unix_wire)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
 endforeach()

@@ -215,7 +215,7 @@ class Storm {
     } else if (what < 69) {
       StopServer();
     } else if (what < 71) {
-      network_.Translate(client_.transport().wire()->local(),
+      network_.Translate(client_.transport().wires()[0]->local(),
                          TestAddress(9, ++moves_));
     } else if (what < 74) {
       dark_until_ = now_ + Below(20) * kSecond;

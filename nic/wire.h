@@ -15,11 +15,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "nic/address.h"
 #include "nic/packet.h"
+#include "nic/socket_name.h"
 
 namespace lauberhorn::nic {
 
@@ -76,6 +78,28 @@ class Wire {
   virtual Checksum checksum(const Address& /*to*/) const {
     return Checksum::kCrc32c;
   }
+
+  // Where it listens, if that is a socket with a name; else null.
+  virtual const SocketName* socket_name() const { return nullptr; }
+
+  // For users: what is at this address, and what it means that it is
+  // Unreachable().
+  virtual std::string NameOf(const Address& address) const {
+    return address.ToString();
+  }
+  virtual std::string WhyUnreachable(const Address& address) const {
+    return "nobody listens at " + NameOf(address);
+  }
+};
+
+// A wire to servers that listen at sockets with names. Each has an address,
+// which means something here alone.
+class SocketWire : public Wire {
+ public:
+  // The address of whoever listens there, whether somebody does or not.
+  // Forget() is to follow, as often as it was asked for.
+  virtual Address AddressOf(const SocketName& name) = 0;
+  virtual void Forget(const Address& address) = 0;
 };
 
 // Makes wires, at the request of a control command; may block for a moment.
@@ -90,6 +114,23 @@ class WireFactory {
 
   // A wire for calls to others.
   virtual absl::StatusOr<std::unique_ptr<Wire>> Open() = 0;
+
+  // The same by sockets that have names. Listening: UNAVAILABLE if the name is
+  // in use, PERMISSION_DENIED if not allowed. UNIMPLEMENTED where there are
+  // none.
+  virtual absl::StatusOr<std::unique_ptr<Wire>> ListenAtSocket(
+      const SocketName& /*name*/) {
+    return NoSockets();
+  }
+  virtual absl::StatusOr<std::unique_ptr<SocketWire>> OpenSockets() {
+    return NoSockets();
+  }
+
+ private:
+  static absl::Status NoSockets() {
+    return absl::UnimplementedError(
+        "the NIC reaches no Unix sockets; use an address with a port");
+  }
 };
 
 }  // namespace lauberhorn::nic

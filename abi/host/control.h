@@ -11,9 +11,10 @@
  * the error text if the status is not 0, else nothing, or the struct that is
  * named below.
  *
- * SERVER_OPEN, LISTEN and CONNECT make something each time. Any other command is
- * safe to send twice: the second is answered as the first, or NOT_FOUND,
- * ALREADY_EXISTS or FAILED_PRECONDITION, and changes nothing.
+ * SERVER_OPEN, LISTEN, CONNECT, SOCKET_LISTEN and SOCKET_CONNECT make something
+ * each time. Any other command is safe to send twice: the second is answered as
+ * the first, or NOT_FOUND, ALREADY_EXISTS or FAILED_PRECONDITION, and changes
+ * nothing.
  */
 #ifndef LH_HOST_CONTROL_H
 #define LH_HOST_CONTROL_H
@@ -33,7 +34,9 @@ enum lh_command {
 	LH_COMMAND_LIMITS = 9, /* struct lh_command_limits */
 	LH_COMMAND_METHOD_NAME = 10, /* struct lh_command_method_name, name */
 	LH_COMMAND_CALL_PEER = 11, /* struct lh_command_handle: call */
-	LH_COMMAND_PEER_STATE = 12 /* struct lh_command_peer_state */
+	LH_COMMAND_PEER_STATE = 12, /* struct lh_command_peer_state */
+	LH_COMMAND_SOCKET_LISTEN = 13, /* struct lh_command_socket, name */
+	LH_COMMAND_SOCKET_CONNECT = 14 /* the same; data: peer */
 };
 
 /*
@@ -42,7 +45,8 @@ enum lh_command {
  * send its thread LH_KIND_RETIRE as soon as its `serve` lane is empty. The handle
  * of an endpoint is its index and generation in struct lh_endpoint_layout.
  * CALL_PEER: where the client of a call is that a thread of the process has, as
- * a struct lh_address; NOT_FOUND if none has it, or the session is gone.
+ * a struct lh_address; NOT_FOUND if none has it, or the session is gone. If it
+ * came by SOCKET_LISTEN the address is all zero, and the socket's name follows.
  */
 struct lh_command_handle {
 	__u64 handle; /* w: giver; r: NIC; o: slot */
@@ -142,6 +146,24 @@ struct lh_command_listen {
 LH_SIZE(lh_command_listen, 32);
 LH_FIELD(lh_command_listen, server, 0);
 LH_FIELD(lh_command_listen, address, 8);
+
+/*
+ * The name of a Unix socket of the NIC's host follows, as in struct sockaddr_un: a
+ * path, or a zero byte and a name of the abstract namespace. UNIMPLEMENTED: the
+ * NIC reaches no such sockets.
+ */
+struct lh_command_socket {
+	__u64 server; /* w: giver; r: NIC; o: slot; as in lh_command_listen */
+	__u16 name_length; /* w: giver; r: NIC; o: slot; bytes, at least 1 */
+	__u16 reserved[3]; /* w: giver; r: NIC; o: slot; zero */
+};
+
+LH_SIZE(lh_command_socket, 16);
+LH_FIELD(lh_command_socket, server, 0);
+LH_FIELD(lh_command_socket, name_length, 8);
+LH_FIELD(lh_command_socket, reserved, 10);
+
+#define LH_SOCKET_NAME_MAX 107
 
 /* How the session with a peer is. */
 enum lh_peer_state {

@@ -26,6 +26,12 @@
  * Afterwards each message in the socket, one byte, is a bell, and its end is the
  * end of the peer: it is gone, and with it its sessions.
  *
+ * Sockets that have names. A server may listen at a socket that its user named
+ * instead, a path or a name of the abstract namespace. Then there is no door and
+ * no UDP. The client knocks with `from`, `to`, `time` and `cookie` all zero, is
+ * not answered, and uses its link at once. A packet that finds no room there goes
+ * through the socket, as a message, without a checksum.
+ *
  * Bells. A taker that does not look at its lane says so in `asleep`, then looks
  * once more; a giver that put something looks at `asleep`, and whoever turns it
  * from 1 to 0 rings. Both have a full fence between their store and their load,

@@ -43,7 +43,7 @@ class ClientTransportTest : public ::testing::Test {
     const auto peer = client_.transport().Connect(server_.address());
     EXPECT_TRUE(peer.ok()) << peer.status();
     peer_ = *peer;
-    client_address_ = client_.transport().wire()->local();
+    client_address_ = client_.transport().wires()[0]->local();
   }
 
   void Call(std::uint32_t call, Nanos deadline = kNever,

@@ -137,7 +137,7 @@ TestClient::TestClient(MemoryNetwork& network, const Address& host,
           static_cast<ClientTransport::Handler&>(*this))) {}
 
 void TestClient::Poll(Nanos now) {
-  if (Wire* const wire = transport_->wire()) {
+  for (Wire* const wire : transport_->wires()) {
     Drain(*wire, counters, [&](const Packet& packet, const Address& from) {
       transport_->OnPacket(packet, from, now);
     });

@@ -68,7 +68,7 @@ void ArrivedCall::Cancel() {
 }
 
 absl::StatusOr<PeerAddress> ArrivedCall::peer() const {
-  const absl::StatusOr<lh_address> address = endpoints_.PeerOf(header_.call);
+  const absl::StatusOr<ServerAddress> address = endpoints_.PeerOf(header_.call);
   if (!address.ok()) return address.status();
   return ToPeerAddress(*address);
 }

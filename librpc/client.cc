@@ -38,7 +38,7 @@ lh_peer_state NumberOf(ConnectionState state) {
 }  // namespace
 
 ClientImpl::ClientImpl(std::shared_ptr<Runtime> runtime,
-                       absl::string_view target, const lh_address& address)
+                       absl::string_view target, const ServerAddress& address)
     : runtime_(std::move(runtime)),
       target_(target),
       address_(address),
@@ -61,10 +61,7 @@ absl::StatusOr<std::uint64_t> ClientImpl::ConnectIn(
   }
   // There is a later one.
   if (known > connection.number()) return NicIsLost();
-  lh_command_listen command = {};
-  command.address = address_;
-  absl::StatusOr<std::uint64_t> handle =
-      connection.Control(LH_COMMAND_CONNECT, command);
+  absl::StatusOr<std::uint64_t> handle = connection.Connect(address_);
   if (!handle.ok()) return handle;
   handle_.store(*handle, std::memory_order_relaxed);
   number_.store(connection.number(), std::memory_order_release);
@@ -176,7 +173,7 @@ absl::Status AnswerStatus(std::uint64_t code,
 
 absl::StatusOr<std::shared_ptr<Client>> Client::Connect(
     std::shared_ptr<Runtime> runtime, absl::string_view target) {
-  const absl::StatusOr<lh_address> address =
+  const absl::StatusOr<ServerAddress> address =
       ResolveTarget(target, TargetUse::kConnect);
   if (!address.ok()) return address.status();
   const std::shared_ptr<Connection> connection =

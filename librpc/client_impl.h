@@ -28,7 +28,7 @@ class ClientImpl final : public Client {
  public:
   // Of the server at `address`.
   ClientImpl(std::shared_ptr<Runtime> runtime, absl::string_view target,
-             const lh_address& address);
+             const ServerAddress& address);
   ~ClientImpl() override;
 
   static ClientImpl& From(Client& client) {
@@ -64,7 +64,7 @@ class ClientImpl final : public Client {
 
   const std::shared_ptr<Runtime> runtime_;
   const std::string target_;
-  const lh_address address_;
+  const ServerAddress address_;
   const PeerAddress peer_;
   // The number of the connection that the handle is of, which is stored first.
   // Who reads the one may find the other of a later connection: then the NIC

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "abi/host/control.h"
 #include "absl/strings/str_cat.h"
@@ -95,6 +96,25 @@ absl::Status Connection::NameNewMethod(std::uint64_t id,
   }
   known_methods_.Add(id, name);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> Connection::TellAddress(
+    lh_command for_ip, lh_command for_socket, std::uint64_t server,
+    const ServerAddress& address) {
+  const std::string& name = address.socket;
+  if (name.empty()) {
+    lh_command_listen command = {};
+    command.server = server;
+    command.address = address.ip;
+    return Control(for_ip, command);
+  }
+  lh_command_socket command = {};
+  command.server = server;
+  command.name_length = static_cast<__u16>(name.size());
+  std::vector<std::uint8_t> payload(sizeof(command) + name.size());
+  std::memcpy(payload.data(), &command, sizeof(command));
+  std::memcpy(payload.data() + sizeof(command), name.data(), name.size());
+  return ControlBytes(for_socket, payload);
 }
 
 absl::StatusOr<std::uint64_t> Connection::ControlBytes(

@@ -33,6 +33,7 @@
 #include "librpc/known_methods.h"
 #include "librpc/method_rows.h"
 #include "librpc/queued_calls.h"
+#include "librpc/server_address.h"
 #include "librpc/workers.h"
 
 namespace lauberhorn {
@@ -76,6 +77,18 @@ class Connection {
   absl::StatusOr<std::uint64_t> ControlBytes(
       lh_command number, absl::Span<const std::uint8_t> payload);
 
+  // The two commands about a server's address, for the handle `server`: the
+  // port, or the peer.
+  absl::StatusOr<std::uint64_t> Listen(std::uint64_t server,
+                                       const ServerAddress& address) {
+    return TellAddress(LH_COMMAND_LISTEN, LH_COMMAND_SOCKET_LISTEN, server,
+                       address);
+  }
+  absl::StatusOr<std::uint64_t> Connect(const ServerAddress& address) {
+    return TellAddress(LH_COMMAND_CONNECT, LH_COMMAND_SOCKET_CONNECT, 0,
+                       address);
+  }
+
   // Tells the NIC the name of a method before its first call. INVALID_ARGUMENT
   // if the name is too long, or if another one has this id.
   absl::Status NameMethod(std::uint64_t id, absl::string_view name) {
@@ -90,6 +103,10 @@ class Connection {
 
  private:
   absl::Status NameNewMethod(std::uint64_t id, absl::string_view name);
+  absl::StatusOr<std::uint64_t> TellAddress(lh_command for_ip,
+                                            lh_command for_socket,
+                                            std::uint64_t server,
+                                            const ServerAddress& address);
 
   const std::uint64_t number_;
   const std::function<void()> on_loss_;

@@ -93,7 +93,7 @@ absl::Status CheckDevice(const lh_info& info) {
 
 absl::StatusOr<std::uint64_t> Device::Control(
     lh_channel& call, const lh_waiter& waiter, lh_command command,
-    absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer) {
+    absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t>* answer) {
   const std::uint64_t number =
       PutControl(Attach(), call, waiter, command, payload);
   return GetResult(call, waiter, number, answer);
@@ -135,7 +135,7 @@ std::uint64_t PutControl(const Attachment& attachment, lh_channel& call,
 absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                         const lh_waiter& waiter,
                                         std::uint64_t number,
-                                        absl::Span<std::uint8_t> answer) {
+                                        absl::Span<std::uint8_t>* answer) {
   for (;;) {
     const std::uint32_t slot = call.in.position;
     lh_line* const line = lh_get(&call.in, &waiter);
@@ -152,8 +152,11 @@ absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
                                  text.size()));
     }
     const bool good = result && header.code == 0;
-    const bool fits = header.length == answer.size();
-    if (good && fits) ReadPayload(call.in, slot, line, answer);
+    const bool fits = header.length <= (answer == nullptr ? 0 : answer->size());
+    if (good && fits && answer != nullptr) {
+      *answer = answer->first(header.length);
+      ReadPayload(call.in, slot, line, *answer);
+    }
     lh_release(&call.in, line);
     if (header.kind == LH_KIND_QUARANTINED) return NicIsLost();
     if (!result) continue;

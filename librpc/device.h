@@ -91,11 +91,11 @@ class Device {
   // Puts the command on a `call` channel that the calling thread owns, and
   // waits for its result: the handle that it made, or the NIC's error.
   // `payload` has at most LH_INLINE_SIZE bytes inline and the rest in the
-  // overflow block. `answer` is filled with the struct that a good result
-  // brings; INTERNAL if that has another size.
+  // overflow block. What a good result brings fills `answer`, which shrinks to
+  // its size; INTERNAL if it is more than that, or there is no `answer`.
   virtual absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,
-      absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t> answer);
+      absl::Span<const std::uint8_t> payload, absl::Span<std::uint8_t>* answer);
 };
 
 // Whether this library can use a device with this information page: magic,
@@ -111,10 +111,9 @@ void SleepOnWord(__u64* word, __u64 parked, std::int64_t until, bool shared);
 std::uint64_t PutControl(const Attachment& attachment, lh_channel& call,
                          const lh_waiter& waiter, lh_command command,
                          absl::Span<const std::uint8_t> payload);
-absl::StatusOr<std::uint64_t> GetResult(lh_channel& call,
-                                        const lh_waiter& waiter,
-                                        std::uint64_t number,
-                                        absl::Span<std::uint8_t> answer = {});
+absl::StatusOr<std::uint64_t> GetResult(
+    lh_channel& call, const lh_waiter& waiter, std::uint64_t number,
+    absl::Span<std::uint8_t>* answer = nullptr);
 
 // Writes a payload to a line and its overflow block, and reads it back; the
 // length has been checked against both.

@@ -100,7 +100,7 @@ class Spy final : public Device {
   absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,
       absl::Span<const std::uint8_t> payload,
-      absl::Span<std::uint8_t> answer) override {
+      absl::Span<std::uint8_t>* answer) override {
     (*commands_)[command] = {payload.begin(), payload.end()};
     return Device::Control(call, waiter, command, payload, answer);
   }
@@ -232,9 +232,10 @@ TEST(DeviceTest, ALengthBeyondTheSlotIsCut) {
   EXPECT_TRUE(absl::IsInternal(result.status()));
   EXPECT_EQ(result.status().message().size(),
             LH_INLINE_SIZE + memory.channel().in.overflow_size);
-  // A struct of another size than that of the answer is none.
-  std::uint8_t answer[8];
-  result = GetResult(memory.channel(), nobody, 2, absl::MakeSpan(answer));
+  // What is more than there is room for is no answer.
+  std::uint8_t room[8];
+  absl::Span<std::uint8_t> answer(room);
+  result = GetResult(memory.channel(), nobody, 2, &answer);
   EXPECT_TRUE(absl::IsInternal(result.status()));
 }
 

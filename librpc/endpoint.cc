@@ -120,7 +120,7 @@ void Endpoint::Ring(void* endpoint) {
 
 absl::StatusOr<std::uint64_t> Endpoint::Control(
     lh_command command, absl::Span<const std::uint8_t> payload,
-    absl::Span<std::uint8_t> answer) {
+    absl::Span<std::uint8_t>* answer) {
   BeginWait(call_);
   absl::StatusOr<std::uint64_t> result =
       device_.Control(call_, waiter_, command, payload, answer);

@@ -82,9 +82,9 @@ class Endpoint {
 
   // A control command, on this endpoint's `call` channel. See
   // Device::Control().
-  absl::StatusOr<std::uint64_t> Control(lh_command command,
-                                        absl::Span<const std::uint8_t> payload,
-                                        absl::Span<std::uint8_t> answer = {});
+  absl::StatusOr<std::uint64_t> Control(
+      lh_command command, absl::Span<const std::uint8_t> payload,
+      absl::Span<std::uint8_t>* answer = nullptr);
 
   // The call whose handler this thread runs and has not answered; 0 if none.
   std::uint64_t serving_call = 0;

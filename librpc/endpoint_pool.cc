@@ -52,7 +52,7 @@ EndpointPool::EndpointPool(Connection& connection, Device& device,
 
 absl::Status EndpointPool::ControlBytesSurely(
     lh_command number, absl::Span<const std::uint8_t> payload,
-    absl::Span<std::uint8_t> answer) {
+    absl::Span<std::uint8_t>* answer) {
   const absl::StatusOr<Endpoint*> mine = ThisThread();
   if (mine.ok() && !(*mine)->IsQuarantined()) {
     return (*mine)->Control(number, payload, answer).status();
@@ -61,14 +61,22 @@ absl::Status EndpointPool::ControlBytesSurely(
   return kept_.Control(number, payload, answer).status();
 }
 
-absl::StatusOr<lh_address> EndpointPool::PeerOf(std::uint64_t call) {
+absl::StatusOr<ServerAddress> EndpointPool::PeerOf(std::uint64_t call) {
   const lh_command_handle command = {call};
-  lh_address address;
+  std::uint8_t room[sizeof(lh_address) + LH_SOCKET_NAME_MAX];
+  absl::Span<std::uint8_t> answer(room);
   absl::Status status = ControlBytesSurely(
       LH_COMMAND_CALL_PEER,
       {reinterpret_cast<const std::uint8_t*>(&command), sizeof(command)},
-      {reinterpret_cast<std::uint8_t*>(&address), sizeof(address)});
+      &answer);
   if (!status.ok()) return status;
+  ServerAddress address;
+  if (answer.size() < sizeof(address.ip)) {
+    return absl::InternalError("the NIC's result breaks the contract");
+  }
+  std::memcpy(&address.ip, room, sizeof(address.ip));
+  answer.remove_prefix(sizeof(address.ip));
+  address.socket.assign(answer.begin(), answer.end());
   return address;
 }
 

@@ -25,6 +25,7 @@
 #include "absl/time/time.h"
 #include "librpc/device.h"
 #include "librpc/endpoint.h"
+#include "librpc/server_address.h"
 
 namespace lauberhorn {
 
@@ -70,11 +71,11 @@ class EndpointPool : public std::enable_shared_from_this<EndpointPool> {
 
   absl::Status ControlBytesSurely(lh_command number,
                                   absl::Span<const std::uint8_t> payload,
-                                  absl::Span<std::uint8_t> answer = {});
+                                  absl::Span<std::uint8_t>* answer = nullptr);
 
   // Where the client of a call is that this process serves. NOT_FOUND if the
   // call has ended, or the client's session is gone.
-  absl::StatusOr<lh_address> PeerOf(std::uint64_t call);
+  absl::StatusOr<ServerAddress> PeerOf(std::uint64_t call);
 
   // Tells the NIC that a call of this process, its own or one that it serves,
   // is no longer wanted. In the same way.

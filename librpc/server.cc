@@ -49,14 +49,15 @@ class ServerImpl final : public Server, public Registration {
   }
 
   absl::StatusOr<int> Listen(absl::string_view address) override {
-    absl::StatusOr<lh_address> resolved =
+    absl::StatusOr<ServerAddress> resolved =
         ResolveTarget(address, TargetUse::kListen);
     if (!resolved.ok()) return resolved.status();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (state_ != kOpen) return Closed();
-    const absl::StatusOr<std::uint64_t> port = TellAddress(*resolved);
+    const absl::StatusOr<std::uint64_t> port =
+        connection_->Listen(handle_, *resolved);
     if (!port.ok()) return port.status();
-    resolved->port = static_cast<__u16>(*port);
+    resolved->ip.port = static_cast<__u16>(*port);
     addresses_.push_back(*resolved);
     ++listening_;
     return static_cast<int>(*port);
@@ -71,7 +72,8 @@ class ServerImpl final : public Server, public Registration {
     }
     // A port may be somebody else's by now, and free again later.
     for (; listening_ < addresses_.size(); ++listening_) {
-      absl::Status status = TellAddress(addresses_[listening_]).status();
+      absl::Status status =
+          connection_->Listen(handle_, addresses_[listening_]).status();
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -226,15 +228,6 @@ class ServerImpl final : public Server, public Registration {
         .status();
   }
 
-  // Returns the port.
-  absl::StatusOr<std::uint64_t> TellAddress(const lh_address& address)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    lh_command_listen command = {};
-    command.server = handle_;
-    command.address = address;
-    return connection_->Control(LH_COMMAND_LISTEN, command);
-  }
-
   const std::shared_ptr<Runtime> runtime_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -244,7 +237,7 @@ class ServerImpl final : public Server, public Registration {
   std::uint64_t handle_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Service> services_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::uint16_t> rows_ ABSL_GUARDED_BY(mutex_);
-  std::vector<lh_address> addresses_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ServerAddress> addresses_ ABSL_GUARDED_BY(mutex_);
   std::size_t listening_ ABSL_GUARDED_BY(mutex_) = 0;  // at so many of these
 };
 

@@ -19,10 +19,69 @@
 namespace lauberhorn {
 namespace {
 
+constexpr absl::string_view kZero("\0", 1);
+
 absl::Status Unparsable(absl::string_view target, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("'", target, "' is no address: ", why,
                    "; write host:port, for example localhost:50051"));
+}
+
+absl::Status Unusable(absl::string_view target, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", target, "' names no socket: ", why));
+}
+
+int HexDigit(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+// "%41" is "A"; what is no such code stays as it is.
+std::string PercentDecoded(absl::string_view text) {
+  std::string decoded;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    if (text.size() > 2 && text[0] == '%' && HexDigit(text[1]) >= 0 &&
+        HexDigit(text[2]) >= 0) {
+      decoded.push_back(
+          static_cast<char>(16 * HexDigit(text[1]) + HexDigit(text[2])));
+      text.remove_prefix(2);
+    } else {
+      decoded.push_back(text[0]);
+    }
+  }
+  return decoded;
+}
+
+// `rest` is what follows the scheme.
+absl::StatusOr<TargetParts> ParseSocket(absl::string_view target,
+                                        absl::string_view rest,
+                                        bool is_abstract) {
+  if (absl::ConsumePrefix(&rest, "//") &&
+      (is_abstract || !absl::StartsWith(rest, "/"))) {
+    return Unusable(target,
+                    "it has no host; write unix:path, "
+                    "unix:///absolute/path or unix-abstract:name");
+  }
+  if (rest.find_first_of("?#") != absl::string_view::npos) {
+    return Unusable(target, "'?' and '#' are written %3F and %23");
+  }
+  TargetParts parts;
+  parts.socket = PercentDecoded(rest);
+  if (parts.socket.empty()) return Unusable(target, "the name is empty");
+  if (!is_abstract && absl::StrContains(parts.socket, kZero)) {
+    return Unusable(target, "a zero byte in the path");
+  }
+  if (is_abstract) parts.socket.insert(0, 1, '\0');
+  if (parts.socket.size() > LH_SOCKET_NAME_MAX) {
+    return Unusable(
+        target, absl::StrCat("it has ", parts.socket.size() - is_abstract,
+                             " bytes, and ", LH_SOCKET_NAME_MAX - is_abstract,
+                             " are the most that the system takes; use a "
+                             "shorter one"));
+  }
+  return parts;
 }
 
 lh_address FromV4(const sockaddr* address) {
@@ -49,14 +108,21 @@ absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
                                         TargetUse use) {
   absl::string_view rest = target;
   int family = AF_UNSPEC;
+  if (absl::ConsumePrefix(&rest, "unix:")) {
+    return ParseSocket(target, rest, /*is_abstract=*/false);
+  }
+  if (absl::ConsumePrefix(&rest, "unix-abstract:")) {
+    return ParseSocket(target, rest, /*is_abstract=*/true);
+  }
   if (absl::ConsumePrefix(&rest, "ipv4:")) {
     family = AF_INET;
   } else if (absl::ConsumePrefix(&rest, "ipv6:")) {
     family = AF_INET6;
   } else if (absl::ConsumePrefix(&rest, "dns:")) {
     absl::ConsumePrefix(&rest, "///");
-  } else if (absl::StartsWith(rest, "unix") || absl::StrContains(rest, "://")) {
-    return Unparsable(target, "only dns:, ipv4: and ipv6: are known");
+  } else if (absl::StrContains(rest, "://")) {
+    return Unparsable(
+        target, "only dns:, ipv4:, ipv6:, unix: and unix-abstract: are known");
   }
 
   const std::size_t colon = rest.rfind(':');
@@ -79,18 +145,20 @@ absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
   }
   if (host.empty()) return Unparsable(target, "no host");
   // The resolver would take it for the end of the name.
-  if (absl::StrContains(host, absl::string_view("\0", 1))) {
+  if (absl::StrContains(host, kZero)) {
     return Unparsable(target, "a zero byte in it");
   }
-  return TargetParts{.host = std::string(host),
+  return TargetParts{.socket = {},
+                     .host = std::string(host),
                      .port = static_cast<std::uint16_t>(port),
                      .family = family};
 }
 
-absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
-                                         TargetUse use) {
+absl::StatusOr<ServerAddress> ResolveTarget(absl::string_view target,
+                                            TargetUse use) {
   const absl::StatusOr<TargetParts> parts = ParseTarget(target, use);
   if (!parts.ok()) return parts.status();
+  if (!parts->socket.empty()) return ServerAddress{{}, parts->socket};
   const std::string& name = parts->host;
   const int family = parts->family;
 
@@ -132,14 +200,15 @@ absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
       address.ip[15] = 1;
     }
   }
-  return address;
+  return ServerAddress{address, {}};
 }
 
-PeerAddress ToPeerAddress(const lh_address& address) {
+PeerAddress ToPeerAddress(const ServerAddress& address) {
   PeerAddress peer;
-  std::memcpy(peer.ip.data(), address.ip, sizeof(address.ip));
-  peer.scope = address.scope;
-  peer.port = address.port;
+  std::memcpy(peer.ip.data(), address.ip.ip, sizeof(address.ip.ip));
+  peer.scope = address.ip.scope;
+  peer.port = address.ip.port;
+  peer.socket = address.socket;
   return peer;
 }
 

@@ -10,10 +10,9 @@
 #include <cstdint>
 #include <string>
 
-#include "abi/host/control.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "lauberhorn/peer_address.h"
+#include "librpc/server_address.h"
 
 namespace lauberhorn {
 
@@ -22,7 +21,8 @@ enum class TargetUse { kConnect, kListen };
 
 // What a target says, before any name is looked up.
 struct TargetParts {
-  std::string host;  // not empty, without brackets
+  std::string socket;  // if it is one, the name, as ServerAddress has it; else:
+  std::string host;    // not empty, without brackets
   std::uint16_t port = 0;
   int family = 0;  // AF_INET or AF_INET6 if it must be such an address, else 0
 };
@@ -33,14 +33,12 @@ absl::StatusOr<TargetParts> ParseTarget(absl::string_view target,
                                         TargetUse use);
 
 // "host:port", "[v6]:port", with "dns:", "dns:///", "ipv4:" or "ipv6:" before
-// it. A name with several addresses means its first IPv4 one, else its first.
-// May block in the resolver. INVALID_ARGUMENT if it cannot be parsed,
-// UNAVAILABLE if the name cannot be resolved.
-absl::StatusOr<lh_address> ResolveTarget(absl::string_view target,
-                                         TargetUse use);
-
-// The address as users see it.
-PeerAddress ToPeerAddress(const lh_address& address);
+// it; or "unix:path", "unix:///path", "unix-abstract:name", in which "%2F" is
+// the byte of that number. A name with several addresses means its first IPv4
+// one, else its first. May block in the resolver. INVALID_ARGUMENT if it cannot
+// be parsed, UNAVAILABLE if the name cannot be resolved.
+absl::StatusOr<ServerAddress> ResolveTarget(absl::string_view target,
+                                            TargetUse use);
 
 }  // namespace lauberhorn
 

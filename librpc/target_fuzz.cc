@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Any text as a target. What parses has a host that can be looked up and a port
-// that can be called; written again in full, it parses to the same.
+// that can be called, or is a name that a socket can have; written again in
+// full, it parses to the same.
 
 #include <sys/socket.h>
 
@@ -19,6 +20,11 @@ namespace lauberhorn {
 namespace {
 
 std::string InFull(const TargetParts& parts) {
+  if (!parts.socket.empty()) {
+    PeerAddress peer;
+    peer.socket = parts.socket;
+    return peer.ToString();
+  }
   const char* const scheme = parts.family == AF_INET    ? "ipv4:"
                              : parts.family == AF_INET6 ? "ipv6:"
                                                         : "dns:///";
@@ -29,6 +35,17 @@ void Check(absl::string_view target, TargetUse use) {
   const absl::StatusOr<TargetParts> parts = ParseTarget(target, use);
   if (!parts.ok()) {
     if (!absl::StrContains(parts.status().message(), target)) std::abort();
+    return;
+  }
+  const bool is_abstract = !parts->socket.empty() && parts->socket[0] == '\0';
+  if (parts->socket.size() > LH_SOCKET_NAME_MAX ||
+      (is_abstract ? parts->socket.size() == 1
+                   : parts->socket.find('\0') != std::string::npos)) {
+    std::abort();
+  }
+  if (!parts->socket.empty()) {
+    const absl::StatusOr<TargetParts> again = ParseTarget(InFull(*parts), use);
+    if (!again.ok() || again->socket != parts->socket) std::abort();
     return;
   }
   if (parts->host.empty() || parts->host.find('\0') != std::string::npos ||

@@ -4,6 +4,7 @@
 #include "librpc/target.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -14,8 +15,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<int> Ip(const lh_address& address) {
-  return {address.ip, address.ip + 16};
+std::vector<int> Ip(const ServerAddress& address) {
+  return {address.ip.ip, address.ip.ip + 16};
 }
 
 TEST(TargetTest, Ipv4IsMapped) {
@@ -23,7 +24,7 @@ TEST(TargetTest, Ipv4IsMapped) {
                              "dns:10.1.2.3:80", "dns:///10.1.2.3:80"}) {
     const auto address = ResolveTarget(target, TargetUse::kConnect);
     ASSERT_TRUE(address.ok()) << address.status();
-    EXPECT_EQ(address->port, 80);
+    EXPECT_EQ(address->ip.port, 80);
     EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255,
                                               255, 10, 1, 2, 3}));
   }
@@ -33,7 +34,7 @@ TEST(TargetTest, Ipv6HasBrackets) {
   for (const char* target : {"[::1]:50051", "ipv6:[::1]:50051"}) {
     const auto address = ResolveTarget(target, TargetUse::kConnect);
     ASSERT_TRUE(address.ok()) << address.status();
-    EXPECT_EQ(address->port, 50051);
+    EXPECT_EQ(address->ip.port, 50051);
     EXPECT_EQ(Ip(*address), (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                               0, 0, 0, 0, 1}));
   }
@@ -42,7 +43,7 @@ TEST(TargetTest, Ipv6HasBrackets) {
 TEST(TargetTest, ANameWithBothMeansIpv4) {
   const auto address = ResolveTarget("localhost:1", TargetUse::kConnect);
   ASSERT_TRUE(address.ok()) << address.status();
-  EXPECT_EQ(address->ip[12], 127);
+  EXPECT_EQ(address->ip.ip[12], 127);
 }
 
 TEST(TargetTest, AnyAddressIsCalledAsLoopback) {
@@ -60,11 +61,50 @@ TEST(TargetTest, AnyPortIsForListeningOnly) {
 TEST(TargetTest, WhatCannotBeParsedIsNamedWithTheReason) {
   for (const char* target :
        {"", "localhost", ":1", "localhost:", "localhost:x", "localhost:65536",
-        "localhost:-1", "::1:80", "[::1:80", "unix:/run/x", "http://host:80"}) {
+        "localhost:-1", "::1:80", "[::1:80", "http://host:80",
+        "unix:", "unix://", "unix://host/run/x", "unix:/run/%00x",
+        "unix:/run/x?y", "unix-abstract:", "unix-abstract:///x", "vsock:1:2"}) {
     const auto address = ResolveTarget(target, TargetUse::kConnect);
     EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument)
         << target;
     EXPECT_THAT(std::string(address.status().message()), HasSubstr(target));
+  }
+}
+
+TEST(TargetTest, ASocketIsAPathOrAName) {
+  const std::string zero(1, '\0');
+  const std::pair<const char*, std::string> cases[] = {
+      {"unix:/run/x", "/run/x"},
+      {"unix:///run/x", "/run/x"},
+      {"unix:x", "x"},
+      {"unix:../x:1", "../x:1"},
+      {"unix:/run/a%20b%2fc%", "/run/a b/c%"},
+      {"unix-abstract:x", zero + "x"},
+      {"unix-abstract:/x", zero + "/x"},
+      {"unix-abstract:a%00b", zero + "a" + zero + "b"},
+  };
+  for (const auto& [target, name] : cases) {
+    for (const TargetUse use : {TargetUse::kConnect, TargetUse::kListen}) {
+      const auto address = ResolveTarget(target, use);
+      ASSERT_TRUE(address.ok()) << address.status();
+      EXPECT_EQ(address->socket, name) << target;
+    }
+  }
+}
+
+// One byte more than fits into struct sockaddr_un.
+TEST(TargetTest, ANameThatIsTooLongIsRefused) {
+  const std::string most(LH_SOCKET_NAME_MAX, 'x');
+  EXPECT_TRUE(ResolveTarget("unix:" + most, TargetUse::kListen).ok());
+  EXPECT_TRUE(
+      ResolveTarget("unix-abstract:" + most.substr(1), TargetUse::kListen)
+          .ok());
+  for (const std::string& target :
+       {"unix:" + most + "x", "unix-abstract:" + most}) {
+    const auto address = ResolveTarget(target, TargetUse::kListen);
+    EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(address.status().message()),
+                HasSubstr("use a shorter one"));
   }
 }
 

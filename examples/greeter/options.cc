@@ -24,7 +24,7 @@ ServerOptions ParseServerOptions(int argc, char** argv) {
   ServerOptions options;
   CLI::App app("Greets whoever calls.");
   app.add_option("--listen", options.address,
-                 "Where: host:port; port 0 is any free one")
+                 "Where: host:port, of which 0 is any free one, or unix:path")
       ->capture_default_str();
   Parse(app, argc, argv);
   return options;
@@ -35,7 +35,7 @@ ClientOptions ParseClientOptions(int argc, char** argv) {
   CLI::App app(
       "Asks to be greeted, and prints the greeting; with --requests, how long "
       "that takes.");
-  app.add_option("--target", options.target, "The server: host:port")
+  app.add_option("--target", options.target, "The server: host:port, unix:path")
       ->capture_default_str();
   app.add_option("--name", options.name, "Who is to be greeted")
       ->capture_default_str();

@@ -174,6 +174,13 @@ TEST_F(HandlerTest, APeerIsSpelledAsAUri) {
   Run(six);
   EXPECT_EQ(service_.peer, "ipv6:%5Bfe80::1%252%5D:4711");
 
+  FakeServerCall near("");
+  peer = {};
+  peer.socket = "/run/a [b]";
+  near.set_peer(peer);
+  Run(near);
+  EXPECT_EQ(service_.peer, "unix:/run/a%20%5Bb%5D");
+
   FakeServerCall gone("");
   gone.set_peer(absl::NotFoundError("no such call"));
   Run(gone);

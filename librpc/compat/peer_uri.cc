@@ -11,6 +11,7 @@ inline namespace lh_v1 {
 namespace internal {
 
 std::string PeerUri(const lauberhorn::PeerAddress& peer) {
+  if (!peer.socket.empty()) return peer.ToString();  // it is one
   return absl::StrReplaceAll(peer.ToString(),
                              {{"[", "%5B"}, {"]", "%5D"}, {"%", "%25"}});
 }

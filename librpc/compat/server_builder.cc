@@ -81,7 +81,10 @@ absl::Status ServerBuilder::Listen(grpc::Server& server) const {
       return While(listening.status(),
                    absl::StrCat("listening at '", port.address, "'"));
     }
-    if (port.selected != nullptr) *port.selected = *listening;
+    // gRPC says 1 of what has no port.
+    if (port.selected != nullptr) {
+      *port.selected = *listening == 0 ? 1 : *listening;
+    }
     if (&port == &ports_.front()) first_port = *listening;
   }
   if (!ports_.empty()) {

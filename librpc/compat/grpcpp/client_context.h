@@ -113,9 +113,9 @@ class ClientContext {
 
   // ClientContext::peer()
   //
-  // After the call: the server that it was made to, as "ipv4:10.0.0.1:50051" or
-  // "ipv6:%5B::1%5D:50051", or the channel's target if that could not be
-  // resolved. Empty before.
+  // After the call: the server that it was made to, as "ipv4:10.0.0.1:50051",
+  // "ipv6:%5B::1%5D:50051", "unix:/run/greeter" or "unix-abstract:greeter", or
+  // the channel's target if that could not be resolved. Empty before.
   std::string peer() const;
 
   // ClientContext::debug_error_string()

@@ -25,10 +25,10 @@ inline namespace lh_v1 {
 
 // CreateChannel()
 //
-// A channel to `target`: "host:port", "dns:///host:port", "ipv4:a.b.c.d:port"
-// or "ipv6:[a::b]:port". Never null, and never an error: the calls fail
-// instead, with INVALID_ARGUMENT for a target that cannot be parsed or null
-// `creds`.
+// A channel to `target`: "host:port", "dns:///host:port", "ipv4:a.b.c.d:port",
+// "ipv6:[a::b]:port", "unix:path" or "unix-abstract:name". Never null, and
+// never an error: the calls fail instead, with INVALID_ARGUMENT for a target
+// that cannot be parsed or null `creds`.
 std::shared_ptr<Channel> CreateChannel(
     const grpc::string& target,
     const std::shared_ptr<ChannelCredentials>& creds);

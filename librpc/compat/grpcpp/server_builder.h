@@ -46,7 +46,7 @@ class ServerBuilder {
   //
   // Serves at `address`, "host:port" or one of the forms that CreateChannel()
   // takes; port 0 is any free one. BuildAndStart() writes the port to
-  // `*selected_port`, or 0 if it could not be had.
+  // `*selected_port`, or 1 for a Unix socket, or 0 if it could not be had.
   ServerBuilder& AddListeningPort(const std::string& address,
                                   std::shared_ptr<ServerCredentials> creds,
                                   int* selected_port = nullptr);

@@ -55,11 +55,14 @@ class Client {
   // Client::Connect()
   //
   // A client of the server at `target`: "host:port", "dns:///host:port",
-  // "ipv4:a.b.c.d:port" or "ipv6:[a::b]:port". Only resolves the name; the
-  // session is opened by the first call. Errors: INVALID_ARGUMENT for a target
-  // that cannot be parsed, UNAVAILABLE for a name that cannot be resolved or if
-  // the NIC is lost, RESOURCE_EXHAUSTED for more than 256 clients of a runtime
-  // at a time.
+  // "ipv4:a.b.c.d:port" or "ipv6:[a::b]:port", or, for a server of this host,
+  // the Unix socket that it listens at: "unix:path", "unix:///path" or
+  // "unix-abstract:name". Only resolves the name; the session is opened by the
+  // first call. Errors: INVALID_ARGUMENT for a target that cannot be parsed,
+  // UNAVAILABLE for a name that cannot be resolved or if the NIC is lost,
+  // RESOURCE_EXHAUSTED for more than 256 clients of a runtime at a time; for a
+  // Unix socket also FAILED_PRECONDITION if RuntimeOptions::local is off, and
+  // UNIMPLEMENTED if the NIC has none.
   static absl::StatusOr<std::shared_ptr<Client>> Connect(
       std::shared_ptr<Runtime> runtime, absl::string_view target);
 

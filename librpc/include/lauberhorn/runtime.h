@@ -102,7 +102,8 @@ struct RuntimeOptions {
   bool stat = true;
 
   // Whether, with an embedded device, calls between processes of this host go
-  // through memory instead of the network, where both ends allow it.
+  // through memory instead of the network, where both ends allow it. Without it
+  // there are no Unix sockets either.
   // LAUBERHORN_LOCAL=off in the environment switches it off, too.
   bool local = true;
 };

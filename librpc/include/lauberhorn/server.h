@@ -62,9 +62,12 @@ class Server {
   // Server::Listen()
   //
   // Accepts calls at `address`, as Client::Connect() takes it; port 0 is any
-  // free one. Returns the port. Errors: INVALID_ARGUMENT, UNAVAILABLE if the
-  // address is in use or not of this machine, or if the NIC is lost,
-  // PERMISSION_DENIED.
+  // free one. Returns the port, or 0 for a Unix socket. The socket's file is
+  // removed with the server; one that a dead process left is replaced. Errors:
+  // INVALID_ARGUMENT, UNAVAILABLE if the address is in use or not of this
+  // machine, or if the NIC is lost, PERMISSION_DENIED; for a Unix socket also
+  // FAILED_PRECONDITION if RuntimeOptions::local is off, and UNIMPLEMENTED if
+  // the NIC has none.
   virtual absl::StatusOr<int> Listen(absl::string_view address) = 0;
 
   // Server::Shutdown()

@@ -85,7 +85,8 @@ class LocalLinks {
     lh_door door;
   };
   // Opening, at the client: the question for a door at this address, if it is
-  // of this host and has no link; and what to do with the answer.
+  // of this host and has neither a link nor one that is being opened; and what
+  // to do with the answer.
   std::optional<DoorMessage> Ask(const Address& to);
   void OnDoor(const Packet& packet, const Address& from);
   // At the server: the answer to who asks, if there is one.
@@ -150,6 +151,9 @@ class LocalLinks {
   void Accept();
   void OnEvent(std::uint32_t index, bool process);
   void OnKnock(std::uint32_t index);
+  // Whether a link to there is being opened. A second knock would end the
+  // first.
+  bool IsKnockedAt(const Address& to) const;
   bool IsGood(const lh_knock& knock) const;
   void OnAnswer(std::uint32_t index);
   // Takes the bells; false if the peer has hung up.

@@ -268,6 +268,34 @@ TEST_F(LocalLinksTest, WhoBreaksTheContractLosesItsLink) {
   EXPECT_EQ(Wait(socket), Answer::kHungUp);
 }
 
+// The packet that opens a session is sent again if its answer takes long; with
+// it the question for the door would be. The second knock would look as if the
+// client were another one now, and the first link would end as if the server
+// had.
+TEST_F(LocalLinksTest, WhoHasKnockedDoesNotAskAgain) {
+  LocalLinks client;
+  ASSERT_TRUE(client.Open().ok());
+  const Address server = LoopbackAddress(1);
+  const auto question = client.Ask(server);
+  ASSERT_TRUE(question.has_value());
+  const std::vector<std::uint8_t> bytes(
+      reinterpret_cast<const std::uint8_t*>(&door_),
+      reinterpret_cast<const std::uint8_t*>(&door_ + 1));
+  Packet answer;
+  answer.header = {};
+  answer.header.type = LH_PACKET_DOOR;
+  answer.header.ack_bits = question->number;
+  answer.payload = bytes;
+  client.OnDoor(answer, server);
+  EXPECT_FALSE(client.Ask(server).has_value());
+  EXPECT_TRUE(client.Ask(LoopbackAddress(2)).has_value());
+  while (!client.Has(server)) {
+    server_.LookAtEvents();
+    client.LookAtEvents();
+  }
+  EXPECT_TRUE(client.Gone().empty());
+}
+
 // An answer that nobody asked for, or from elsewhere, opens nothing.
 TEST_F(LocalLinksTest, TheClientBelievesOnlyAnswers) {
   LocalLinks client;

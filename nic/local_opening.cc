@@ -63,7 +63,7 @@ bool ParseDoor(const Packet& packet, lh_door* door) {
 }  // namespace
 
 std::optional<LocalLinks::DoorMessage> LocalLinks::Ask(const Address& to) {
-  if (Has(to) || !IsOfThisHost(to)) return std::nullopt;
+  if (Has(to) || IsKnockedAt(to) || !IsOfThisHost(to)) return std::nullopt;
   Question question{to, 0};
   if (getrandom(&question.number, sizeof(question.number), GRND_NONBLOCK) !=
       sizeof(question.number)) {
@@ -80,6 +80,12 @@ std::optional<LocalLinks::DoorMessage> LocalLinks::Ask(const Address& to) {
     questions_[next_question_++ % kMaxQuestions] = question;
   }
   return DoorMessage{LH_PACKET_LOCAL, question.number, {}};
+}
+
+bool LocalLinks::IsKnockedAt(const Address& to) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.state == kKnocked && entry.peer == to;
+  });
 }
 
 std::optional<LocalLinks::DoorMessage> LocalLinks::OnAsk(const Packet& packet,

@@ -106,11 +106,11 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
 }
 
 void ClientTransport::Cancel(std::uint32_t call, Nanos now,
-                             absl::string_view why) {
+                             absl::string_view why, absl::StatusCode code) {
   const std::uint32_t peer = calls_[call].peer;
   now_ = now;
   if (calls_[call].state != kPending) GiveUp(call, now);
-  Fail(call, absl::StatusCode::kCancelled, why);
+  Fail(call, code, why);
   Pump(peer, now);
 }
 

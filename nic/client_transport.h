@@ -107,9 +107,11 @@ class ClientTransport {
   // Starts call `call`, which is not open. It may end before this returns.
   void Call(std::uint32_t call, const OutgoingCall& what, Nanos now);
 
-  // Ends an open call with CANCELLED and tells the server, surely.
+  // Ends an open call, by default as this process wanted it, and tells the
+  // server, surely.
   void Cancel(std::uint32_t call, Nanos now,
-              absl::string_view why = "cancelled by this process");
+              absl::string_view why = "cancelled by this process",
+              absl::StatusCode code = absl::StatusCode::kCancelled);
 
   bool IsOpen(std::uint32_t call) const { return calls_[call].state != kFree; }
 

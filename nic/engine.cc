@@ -142,7 +142,10 @@ void Engine::Leave(Nanos now) {
       Dispatcher::kNone, absl::StatusCode::kUnavailable,
       "the server's process has ended; the call may have run");
   for (std::uint32_t call = 0; call < answers_.calls(); ++call) {
-    if (answers_.IsOpen(call)) client_transport_.Cancel(call, now);
+    if (!answers_.IsOpen(call)) continue;
+    client_transport_.Cancel(call, now,
+                             "the NIC has ended; the call may have run",
+                             absl::StatusCode::kUnavailable);
   }
   FlushWires();
 }

@@ -98,10 +98,11 @@ class Engine final : private ServerTransport::Handler,
   bool TryToSleepOnWires();
   void AwakenWires();
 
-  // The process has ended, and puts nothing any more: what it had answered is
-  // sent, the callers of what it serves are told that it is gone, and the
-  // servers that run its calls that nobody waits. One packet for each, which
-  // may be lost. Then the engine is only to be destroyed.
+  // The process has ended, and puts nothing any more, or the NIC ends: what it
+  // had answered is sent, the callers of what it serves are told that it is
+  // gone, and the servers that run its calls that nobody waits. One packet for
+  // each, which may be lost. If it is still there it is told that its calls
+  // have ended. Then the engine is only to be destroyed.
   void Leave(Nanos now);
 
   // What others may look at, from any thread, as long as the engine lives.

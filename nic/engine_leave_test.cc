@@ -79,6 +79,17 @@ TEST_F(EngineLeaveTest, TheServerOfItsCallsIsTold) {
   }));
 }
 
+TEST_F(EngineLeaveTest, AProcessThatStaysIsToldThatTheNicEnds) {
+  ASSERT_TRUE(PutCall(Handle(0), "a call"));
+  Wait(3);
+  Await(server_->serve(3));
+  client_->engine().Leave(now());
+  TakenMessage end;
+  ASSERT_TRUE(client_->call(1).Take(&end));
+  EXPECT_EQ(end.header.code, kUnavailable);
+  EXPECT_THAT(end.payload, HasSubstr("the NIC has ended"));
+}
+
 TEST_F(EngineLeaveTest, WhoLeavesWithNothingTellsNobody) {
   const std::uint64_t sent =
       server_->engine().counters().packets_received.value();

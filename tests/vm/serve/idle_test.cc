@@ -16,41 +16,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "cli/json.h"
-#include "cli/process.h"
 #include "gtest/gtest.h"
+#include "tests/vm/serve/counted.h"
 #include "tests/vm/serve/service.h"
 
 namespace lauberhorn::serve {
 namespace {
 
 constexpr int kCalls = 1'000;
-
-// What the NIC has counted of a process.
-class Counted {
- public:
-  explicit Counted(pid_t pid) {
-    const auto engines = cli::FindEngines(absl::StrCat(pid));
-    if (!engines.ok()) {
-      ADD_FAILURE() << engines.status();
-      return;
-    }
-    const absl::Status status =
-        cli::Ask(engines->front(), "stat\n", [&](const std::string& line) {
-          const auto value = cli::ParseJson(line);
-          if (!value.ok()) return value.status();
-          counters_ = cli::Object(value->struct_value(), "counters");
-          return absl::OkStatus();
-        });
-    EXPECT_TRUE(status.ok()) << status;
-  }
-  double operator[](const char* counter) const {
-    return cli::At(counters_, counter).number_value();
-  }
-
- private:
-  google::protobuf::Struct counters_;
-};
 
 // One at a time.
 void CallOneByOne(int port, int calls) {

@@ -27,6 +27,7 @@
 #include "lauberhorn/method.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
+#include "tests/vm/serve/dawdle.h"
 #include "tests/vm/serve/stay.h"
 
 namespace lauberhorn::serve {
@@ -179,15 +180,28 @@ void Stays(void* service, ServerCall& call) {
   Stay(serving.runtime(), call, how);
 }
 
+void BeginToDawdle(void* service, ServerCall& call) {
+  Serving& serving = *static_cast<Serving*>(service);
+  serving.Begin(call);
+  Dawdle(serving.runtime());
+  const Dawdles dawdles = CountDawdles();
+  Answer(call, absl::StrCat(dawdles.all, " ", dawdles.gone));
+}
+
 void Find(void* serving, ServerCall& call) {
   const std::string inverted = static_cast<Serving*>(serving)->Begin(call);
   Answer(call, absl::StrCat(CountInOwnPart(inverted)));
 }
 
 constexpr Method kMethods[] = {
-    {"/serve.Service/Runs", &Runs},       {"/serve.Service/Echo", &Echo},
-    {"/serve.Service/Work", &Work},       {"/serve.Service/Hold", &Hold},
-    {"/serve.Service/Forward", &Forward}, {"/serve.Service/Stay", &Stays},
+    {"/serve.Service/Runs", &Runs},
+    {"/serve.Service/Echo", &Echo},
+    {"/serve.Service/Work", &Work},
+    {"/serve.Service/Hold", &Hold},
+    {"/serve.Service/Forward", &Forward},
+
+    {"/serve.Service/Stay", &Stays},
+    {"/serve.Service/Dawdle", &BeginToDawdle},
     {"/serve.Service/Find", &Find},
 };
 

@@ -14,6 +14,8 @@
 //            the rest of it; Echo if there is no rest. The reply is what came
 //            back, with "<" and its own name
 //   Stay     comes into a state, and stays in it: stay.h
+//   Dawdle   makes its workers dawdle from now on; replies with how often they
+//            have, and how often their message was gone: dawdle.h
 //   Find     replies with how often the text stands in its part of the device,
 //            in which it is inverted
 #ifndef LAUBERHORN_TESTS_VM_SERVE_SERVICE_H_

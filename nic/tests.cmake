@@ -62,6 +62,7 @@ foreach(
         engine_many_calls
         engine_thread
         host_wire
+        idle_peers
         kernel_region
         keyed_hash
         local_link

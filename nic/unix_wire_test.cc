@@ -307,7 +307,8 @@ class RudeClient {
 // Sizes that are no packets reach whoever counts those that are malformed.
 TEST_F(UnixWireTest, OtherMessagesHarmNobody) {
   RudeClient rude(name_);
-  for (const std::size_t size : {2, 8, 47, 48, LH_PACKET_MAX}) rude.Say(size);
+  for (const unsigned size : {2u, 8u, 47u, 48u, unsigned{LH_PACKET_MAX}})
+    rude.Say(size);
   rude.Say(LH_PACKET_MAX + 1);
   rude.Say(100'000);
   for (int bell = 0; bell < 100; ++bell) rude.Say(1);

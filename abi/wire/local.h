@@ -100,9 +100,10 @@ LH_FIELD(lh_knocked, status, 4);
  * used, and the packet right behind it. What does not fit there goes on in the next
  * slots; the `length` of each is what is left of the packet, its own part
  * included. The slots of a packet are filled from its last to its first: who finds
- * the first finds all.
+ * the first finds all. There are as many slots as leave 16 KiB of the memory
+ * untouched: a NIC keeps a session with its peer besides, within 64 KiB for both.
  */
-#define LH_LINK_SLOTS 127
+#define LH_LINK_SLOTS 95
 #define LH_LINK_STRIDE 256 /* bytes from slot to slot */
 #define LH_LINK_PART 208 /* bytes of a packet in one slot */
 

@@ -69,6 +69,7 @@ foreach(
         local_links
         method_counters
         method_names
+        namespaces
         origins
         packet
         poll_set

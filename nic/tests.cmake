@@ -144,7 +144,8 @@ endforeach()
 lauberhorn_test(NAME nic_memory_wire_test SRCS testing/memory_wire_test.cc DEPS
                 lauberhorn_nic_testing)
 
-foreach(part IN ITEMS client_transport engine packet server_transport)
+foreach(part IN ITEMS client_transport engine local_links packet
+                      server_transport)
   lauberhorn_fuzzer(NAME nic_${part}_fuzz SRCS ${part}_fuzz.cc DEPS
                     lauberhorn_nic_testing CORPUS testdata/fuzz/${part})
 endforeach()

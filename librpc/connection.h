@@ -62,6 +62,9 @@ class Connection {
   // The same; if so the runtime is told.
   bool NoticeLoss() const;
 
+  // Device::LetGo(); it is lost.
+  void LetGo() { device_->LetGo(); }
+
   // Whether no thread will use it any more. For one that is lost, and that
   // nobody else holds a pointer to.
   bool CloseIfUnused();

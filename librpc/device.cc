@@ -69,6 +69,8 @@ bool Device::Look(std::uint32_t /*endpoint*/) { return false; }
 
 void Device::EndWait(std::uint32_t /*endpoint*/) {}
 
+void Device::LetGo() {}
+
 absl::Status CheckDevice(const lh_info& info) {
   if (lh_load_acquire(&info.magic) != LH_MAGIC) {
     return absl::UnavailableError("the device is no NIC, or is lost");

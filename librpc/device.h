@@ -12,6 +12,7 @@
 //   Wait     sleep on a slot's word, until some time
 //   Ring     wake the NIC
 //   Control  a command to the NIC
+//   LetGo    the NIC is lost, and the kernel gets back what it has of it
 //
 // A NIC may do its work on the threads that wait for it (WaitersDrive()); it
 // gets them by Look() and EndWait().
@@ -87,6 +88,11 @@ class Device {
   virtual bool WaitersDrive() const { return false; }
   virtual bool Look(std::uint32_t endpoint);
   virtual void EndWait(std::uint32_t endpoint);
+
+  // Once the NIC is lost: keeps nothing that is not the process's own. The
+  // region stays where it is, as it is, for those who are still at work there.
+  // By one thread at a time.
+  virtual void LetGo();
 
   // Puts the command on a `call` channel that the calling thread owns, and
   // waits for its result: the handle that it made, or the NIC's error.

@@ -2,22 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "librpc/embedded_device.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "librpc/device_time.h"
 #include "librpc/environment.h"
+#include "librpc/fork_watch.h"
 #include "nic/engine_thread.h"
 #include "nic/fused_driver.h"
 #include "nic/region.h"
@@ -103,6 +101,9 @@ class EmbeddedDevice final : public Device {
   bool Look(std::uint32_t endpoint) override { return fused_->Look(endpoint); }
   void EndWait(std::uint32_t endpoint) override { fused_->End(endpoint); }
 
+ private:
+  absl::Status Begin();
+
   // In the child of a fork.
   void Lose() {
     region_->Down();
@@ -110,53 +111,17 @@ class EmbeddedDevice final : public Device {
     lost_ = true;
   }
 
- private:
-  absl::Status Begin();
-
   const Mapping memory_;
   std::unique_ptr<nic::Region> region_;
   std::unique_ptr<nic::EngineThread> thread_;
   std::unique_ptr<nic::FusedDriver> fused_;  // one of the two
   Attachment attachment_ = {};
   bool lost_ = false;
-};
-
-// All devices of the process: those that a child of it loses.
-class Devices {
- public:
-  void Add(EmbeddedDevice* device) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    // Once. Refused only if there is no memory.
-    static const int kWatched = pthread_atfork(&Before, &InParent, &InChild);
-    (void)kWatched;
-    all_.push_back(device);
-  }
-  void Remove(EmbeddedDevice* device) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    all_.erase(std::remove(all_.begin(), all_.end(), device), all_.end());
-  }
-
-  // Never destroyed: there may be threads when the process exits.
-  static Devices& Get() {
-    static auto& devices = *new Devices;
-    return devices;
-  }
-
- private:
-  static void Before() { Get().mutex_.lock(); }
-  static void InParent() { Get().mutex_.unlock(); }
-  static void InChild() {
-    for (EmbeddedDevice* const device : Get().all_) device->Lose();
-    Get().all_.clear();
-    Get().mutex_.unlock();
-  }
-
-  std::mutex mutex_;
-  std::vector<EmbeddedDevice*> all_;
+  std::optional<ForkWatch> fork_watch_;
 };
 
 EmbeddedDevice::~EmbeddedDevice() {
-  Devices::Get().Remove(this);
+  fork_watch_.reset();
   if (!lost_) return;
   // They would wait for threads that this process does not have.
   (void)thread_.release();
@@ -165,7 +130,7 @@ EmbeddedDevice::~EmbeddedDevice() {
 
 absl::Status EmbeddedDevice::Begin() {
   attachment_ = TrustingAttachment(region_->base());
-  Devices::Get().Add(this);
+  fork_watch_.emplace([this] { Lose(); });
   return absl::OkStatus();
 }
 

@@ -177,6 +177,8 @@ absl::StatusOr<Endpoint*> EndpointPool::Take() {
 }
 
 void EndpointPool::Give(Endpoint* endpoint) {
+  // As above.
+  if (getpid() != process_) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!closed_) GiveLocked(endpoint);
 }

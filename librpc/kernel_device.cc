@@ -3,6 +3,7 @@
 #include "librpc/kernel_device.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "librpc/device_layout.h"
 #include "librpc/device_time.h"
+#include "librpc/fork_watch.h"
 
 namespace lauberhorn {
 namespace {
@@ -89,6 +92,15 @@ class Node {
   bool ok() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }
 
+  // What is asked from here on fails. Others may be asking: so the number stays
+  // taken, by a file that knows none of these calls.
+  void LetGo() const {
+    const int nothing = eventfd(0, EFD_CLOEXEC);
+    if (nothing < 0) return;
+    dup3(nothing, descriptor_, O_CLOEXEC);
+    close(nothing);
+  }
+
   template <typename... Argument>
   bool Ask(unsigned long request, Argument... argument) const {
     return ioctl(descriptor_, request, argument...) == 0;
@@ -136,10 +148,41 @@ class Part {
   std::uint8_t* base() const { return static_cast<std::uint8_t*>(address_); }
   std::size_t size() const { return size_; }
 
+  // Puts a copy of it there, of this process's own memory, in which the NIC is
+  // down: whoever uses the part meanwhile finds one or the other, as do
+  // handlers that read their requests in it. False if there is no memory.
+  bool LetGo() const {
+    void* const copy = Own(nullptr, 0);
+    if (copy == MAP_FAILED) return false;
+    std::memcpy(copy, address_, size_);
+    SayDown(copy);
+    if (mremap(copy, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, address_) !=
+        MAP_FAILED) {
+      return true;
+    }
+    munmap(copy, size_);
+    return false;
+  }
+
+  // The same in the child of a fork, which has inherited nothing there.
+  bool LetGoInChild() const {
+    if (Own(address_, MAP_FIXED) == MAP_FAILED) return false;
+    SayDown(address_);
+    return true;
+  }
+
  private:
   bool Map(const Node& node, std::size_t offset, std::size_t size, int access) {
     return mmap(base() + offset, size, access, MAP_SHARED | MAP_FIXED,
                 node.descriptor(), static_cast<off_t>(offset)) != MAP_FAILED;
+  }
+
+  void* Own(void* at, int flags) const {
+    return mmap(at, size_, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  }
+  static void SayDown(void* part) {
+    lh_store_release(&static_cast<lh_info*>(part)->status, LH_STATUS_DOWN);
   }
 
   const std::size_t size_;
@@ -178,6 +221,9 @@ class KernelDevice final : public Device {
     bound_.resize(layout_.endpoints.size());
     attachment_ = {part_->base(), &layout_.info, &layout_.process,
                    layout_.endpoints.data(), attach.epoch};
+    fork_watch_.emplace([this] {
+      if (!let_go_) LetGoOf(part_->LetGoInChild());
+    });
     return absl::OkStatus();
   }
 
@@ -219,13 +265,25 @@ class KernelDevice final : public Device {
 
   void Ring() override { node_.Ask(LH_DEVICE_RING); }
 
+  void LetGo() override {
+    if (!let_go_) LetGoOf(part_->LetGo());
+  }
+
  private:
+  // The file as well, if that was done with the part.
+  void LetGoOf(bool part) {
+    if (part) node_.LetGo();
+    let_go_ = part;
+  }
+
   const std::string path_;
   const Node node_;
   std::unique_ptr<Part> part_;
   DeviceLayout layout_ = {};
   Attachment attachment_ = {};
   std::vector<char> bound_;  // by endpoint; each is its thread's
+  bool let_go_ = false;
+  std::optional<ForkWatch> fork_watch_;
 };
 
 }  // namespace

@@ -8,6 +8,9 @@
 // threads run; they park in the module, which wakes whom the NIC names.
 //
 // Nothing that the NIC writes is trusted: see device_layout.h.
+//
+// In the child of a fork the NIC is lost at once: the attachment is the
+// parent's, whose memory the child has not, and of whose file it lets go.
 #ifndef LAUBERHORN_LIBRPC_KERNEL_DEVICE_H_
 #define LAUBERHORN_LIBRPC_KERNEL_DEVICE_H_
 

@@ -168,6 +168,8 @@ bool RuntimeImpl::Renew() {
   DropLost();
   const std::shared_ptr<Connection> last = Current();
   if (!last->IsLost()) return RegisterAll(last);
+  // The module may have to go before the next NIC comes.
+  last->LetGo();
   absl::StatusOr<std::unique_ptr<Device>> device = open_();
   if (!device.ok()) return false;
   const std::shared_ptr<Connection> next = MakeConnection(*std::move(device));
@@ -180,6 +182,9 @@ bool RuntimeImpl::Renew() {
 
 bool RuntimeImpl::RegisterAll(const std::shared_ptr<Connection>& to) {
   const std::lock_guard<std::mutex> lock(servers_mutex_);
+  // In the child of a fork: they serve in the parent.
+  const pid_t here = getpid();
+  if (std::exchange(process_, here) != here) servers_.clear();
   bool all = true;
   for (Registration* const server : servers_) {
     if (!server->Register(to).ok()) all = false;

@@ -11,7 +11,10 @@
 // makes the new connection the current one. Servers keep their shared pointer
 // to theirs, queues too; a client has a handle in one and gets another in the
 // next. A connection that was lost goes at the next attempt after its last user
-// has, so what is kept does not grow with the number of NICs.
+// has, so what is kept does not grow with the number of NICs; of the kernel's
+// nothing is kept from the first attempt on.
+//
+// The child of a fork has connections of its own; the servers are the parent's.
 //
 // Threads that have an endpoint in the current connection find it without a
 // lock: it is an acquire load of what is compared only. The thread's endpoint
@@ -20,6 +23,9 @@
 // Locks, in this order: servers_mutex_, that of a server, mutex_.
 #ifndef LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
 #define LAUBERHORN_LIBRPC_RUNTIME_IMPL_H_
+
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -115,6 +121,7 @@ class RuntimeImpl final : public Runtime {
   std::atomic<EndpointPool*> current_endpoints_{nullptr};
   std::mutex servers_mutex_;
   std::vector<Registration*> servers_ ABSL_GUARDED_BY(servers_mutex_);
+  pid_t process_ ABSL_GUARDED_BY(servers_mutex_) = getpid();  // theirs
   mutable std::mutex mutex_;
   std::shared_ptr<Connection> current_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Connection>> lost_ ABSL_GUARDED_BY(mutex_);

@@ -19,9 +19,9 @@
 // serve as before, with the same methods at the same ports, and clients call as
 // before; a CallQueue is to be made anew. Memory of a lost NIC's device is kept
 // until the threads that made calls or commands by it have made one by another,
-// or have ended; then until the NIC is looked for the next time. An embedded
-// NIC is lost in the child of a fork only, at once, and only for the child; who
-// has servers there must not destroy them, as their threads are the parent's.
+// or have ended; then until the NIC is looked for the next time. In the child
+// of a fork the NIC is lost at once, for the child only, whose next call gets
+// it another; servers stay the parent's, and must not be destroyed there.
 //
 // Thread-safety: safe from any thread. Blocking: Open() and Default() start the
 // device, or wait for the NIC's answer, which takes about a millisecond;

@@ -60,10 +60,7 @@ constexpr const char* kNames[] = {"waiting",  "parked",  "running",
 // The longest that there is.
 constexpr absl::Duration kLooks = absl::Seconds(1);
 
-int Kills() {
-  const char* const value = std::getenv("LAUBERHORN_LONG");
-  return value != nullptr && std::string(value) == "1" ? 500 : 50;
-}
+int Kills() { return IsLong() ? 500 : 50; }
 
 absl::Duration Monotonic() {
   timespec now;

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -28,6 +29,7 @@
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
 #include "tests/vm/serve/dawdle.h"
+#include "tests/vm/serve/offspring.h"
 #include "tests/vm/serve/stay.h"
 
 namespace lauberhorn::serve {
@@ -174,6 +176,42 @@ void Runs(void* service, ServerCall& call) {
   Answer(call, absl::StrCat(static_cast<Serving*>(service)->counts().runs));
 }
 
+void Child(void* service, ServerCall& call) {
+  Serving& serving = *static_cast<Serving*>(service);
+  const std::vector<std::string> words =
+      absl::StrSplit(serving.Begin(call), ' ');
+  int port = 0;
+  if (words.size() == 2) (void)absl::SimpleAtoi(words[1], &port);
+  const absl::StatusOr<std::shared_ptr<Client>> client = serving.At(port);
+  if (!client.ok()) {
+    return call.Fail(client.status().code(), client.status().message());
+  }
+  const auto echo = [&client](bool wait) {
+    CallOptions options;
+    options.deadline = absl::Now() + absl::Seconds(60);
+    options.wait_for_ready = wait;
+    return CallOn(**client, "Echo", "x", options).status();
+  };
+  const int result = MakeChild(words[0], echo);
+  // The parent's own calls go on.
+  const absl::Status own = echo(false);
+  if (!own.ok()) return call.Fail(own.code(), own.message());
+  Answer(call, absl::StrCat(result));
+}
+
+void Exec(void* service, ServerCall& call) {
+  static_cast<Serving*>(service)->Begin(call);
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) {
+    words.push_back(word);
+  }
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+}
+
 void Stays(void* service, ServerCall& call) {
   Serving& serving = *static_cast<Serving*>(service);
   const std::string how = serving.Begin(call);
@@ -199,7 +237,8 @@ constexpr Method kMethods[] = {
     {"/serve.Service/Work", &Work},
     {"/serve.Service/Hold", &Hold},
     {"/serve.Service/Forward", &Forward},
-
+    {"/serve.Service/Child", &Child},
+    {"/serve.Service/Exec", &Exec},
     {"/serve.Service/Stay", &Stays},
     {"/serve.Service/Dawdle", &BeginToDawdle},
     {"/serve.Service/Find", &Find},

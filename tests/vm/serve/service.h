@@ -13,6 +13,9 @@
 //   Forward  calls Forward of the service whose port the text names first, with
 //            the rest of it; Echo if there is no rest. The reply is what came
 //            back, with "<" and its own name
+//   Child    makes a child, as the first word says, which calls Echo of the
+//            service whose port follows; replies with how it ended: offspring.h
+//   Exec     executes the service's program anew
 //   Stay     comes into a state, and stays in it: stay.h
 //   Dawdle   makes its workers dawdle from now on; replies with how often they
 //            have, and how often their message was gone: dawdle.h
@@ -65,7 +68,7 @@ class Service {
   int port() const { return port_; }
   Process& process() { return process_; }
 
-  // Waits until it serves, as it does first.
+  // Waits until it serves, for the first time or after Exec.
   void AwaitPort();
 
   // Waits until a call of Stay is about to be in its state: the thread.

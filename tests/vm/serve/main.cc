@@ -4,12 +4,14 @@
 // vm_serve: tests of services whose NIC is behind the kernel's module. Runs in
 // a guest (tests/vm/serve_test), which has the module, and the daemon where
 // LAUBERHORND says. `vm_serve service NAME USER [SPIN [PORT]]` is a service,
-// and `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end.
+// and `vm_serve drive METHOD TEXT OPEN PORT...` calls services without end, and
+// `vm_serve hostile HOW PORT SEED` is a process that means ill.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "gtest/gtest.h"
+#include "tests/vm/serve/hostile.h"
 #include "tests/vm/serve/service.h"
 
 int main(int argc, char* argv[]) {
@@ -19,6 +21,10 @@ int main(int argc, char* argv[]) {
     if (argc > 4) options.spin = absl::Microseconds(std::atoi(argv[4]));
     if (argc > 5) options.port = std::atoi(argv[5]);
     return lauberhorn::serve::ServiceMain(argv[2], options);
+  }
+  if (argc == 5 && std::strcmp(argv[1], "hostile") == 0) {
+    return lauberhorn::serve::HostileMain(argv[2], std::atoi(argv[3]),
+                                          std::strtoull(argv[4], nullptr, 10));
   }
   if (argc > 5 && std::strcmp(argv[1], "drive") == 0) {
     return lauberhorn::serve::Drive(argv[2], argv[3], {argv + 5, argv + argc},

@@ -188,10 +188,6 @@ TEST_P(HostileNic, HarmsNobody) {
     std::printf("attached %d times, %llu messages\n", attached,
                 static_cast<unsigned long long>(delivered));
   }
-  if (GetParam() == std::string("messages")) {
-    // More than there are slots: it was listened to.
-    EXPECT_GT(delivered, 100u);
-  }
   good = StartNic();
   Caller(OpenKernelRuntime(), service.port()).CallUntilAnswered("Echo", "x");
   EXPECT_EQ(service.End().twice, 0u);

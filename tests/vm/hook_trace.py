@@ -1,22 +1,15 @@
 # SPDX-FileCopyrightText: The Lauberhorn authors
 # SPDX-License-Identifier: Apache-2.0
-"""What hooks do, instruction by instruction, from the log of QEMU.
+"""What hooks do, instruction by instruction, from the log of QEMU."""
 
-With -singlestep -d exec,nochain QEMU writes each instruction that it executes, and
-with -trace memory_region_ops_write each store to a device, into the same log.
-"""
-
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+import execution_log
 import hook_sites
 
 OPTIONS = ("-singlestep -d exec,nochain -D {log} -dfilter {ranges} "
            "-trace enable=memory_region_ops_write -device edu")
-EXECUTED = re.compile(r"^Trace (\d+): \S+ \[\w+/(\w+)/")
-STORED = re.compile(r"memory_region_ops_write cpu (\d+) .*? addr 0x(\w+) .*"
-                    r" name '(.*)'")
 
 # The registers of QEMU's edu device, and where tests/vm/modules/cost has the memory
 # of its device there: of CPU 1, the line, and the word of an endpoint.
@@ -89,22 +82,16 @@ class Pass:
         return sum(run.instructions for run in self.runs)
 
 
-class Processor:
+class Processor(execution_log.Processor):
     """What one processor of the guest did."""
 
     def __init__(self, trace):
         self.trace = trace
         self.now = Pass("none")
         self.run = None  # the hook that it is in
-        self.last = None
         self.may_call = False
 
-    def execute(self, address):
-        # A store to a device ends what QEMU translates at once, and that may be
-        # begun again.
-        if address == self.last:
-            return
-        self.last = address
+    def begin(self, address):
         trace = self.trace
         if address in trace.begins:
             self.now, self.run = Pass(trace.begins[address]), None
@@ -123,34 +110,21 @@ class Processor:
             self.run.instructions += 1
             self.run.called = True
 
-    def store(self, address):
-        if self.run is not None and self.may_call:
+    def store(self, device, address):
+        if device == DEVICE and self.run is not None and self.may_call:
             self.run.stores.append(address % REGISTERS)
 
 
-class Trace:
+class Trace(execution_log.Log):
     """All of a log."""
 
     def __init__(self, sites, begins):
+        super().__init__(lambda: Processor(self))
         self.sites = {site.address: site for site in sites}
         self.blocks = {site.address: {each.address: each for each in site.block}
                        for site in sites}
         self.begins = begins
-        self.processors = {}
         self.runs, self.passes = [], []
-
-    def processor(self, number):
-        if number not in self.processors:
-            self.processors[number] = Processor(self)
-        return self.processors[number]
-
-    def read(self, lines):
-        for line in lines:
-            if found := EXECUTED.match(line):
-                self.processor(int(found[1])).execute(int(found[2], 16))
-            elif (found := STORED.search(line)) and found[3] == DEVICE:
-                self.processor(int(found[1])).store(int(found[2], 16))
-        return self
 
     def usual(self, kind, by=lambda site: site.function):
         """By function, or what else of a site: the most frequent number of

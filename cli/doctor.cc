@@ -44,8 +44,9 @@ Finding Kernel(const std::string& root) {
   if (!dispatch.has_value()) {
     return {"kernel", Finding::kMissing,
             absl::StrCat(release,
-                         ", without the scheduler's hooks: a NIC does "
-                         "not see which thread runs where"),
+                         ", without the scheduler's hooks: a NIC sees by "
+                         "tracepoints which thread runs where, and cannot "
+                         "say where"),
             "build one with linux-patches/ (docs/platform.md)"};
   }
   if (*dispatch == "0") {
@@ -92,9 +93,13 @@ std::vector<std::string> Devices(const std::string& root) {
   return names;
 }
 
-std::string FeaturesText(const std::string& hex) {
+std::string FeaturesText(const std::string& hex, const std::string& missing) {
   std::uint64_t features = 0;
   (void)absl::SimpleHexAtoi(hex, &features);
+  if (features != 0 && missing != "nothing") {
+    return absl::StrCat(
+        "it sees by tracepoints where threads run, as there is no ", missing);
+  }
   if ((features & LH_DEVICE_KERNEL_CHANNELS) != 0) {
     return "it sees where threads run, and idle CPUs wake them";
   }
@@ -126,7 +131,8 @@ Finding Nic(const std::string& root, const std::string& name) {
       name, Finding::kOk,
       absl::StrCat("its NIC serves ", Line(folder + "/processes").value_or("?"),
                    " processes; ",
-                   FeaturesText(Line(folder + "/features").value_or(""))),
+                   FeaturesText(Line(folder + "/features").value_or(""),
+                                Line(folder + "/missing").value_or("nothing"))),
       ""};
 }
 

@@ -45,6 +45,7 @@ class DoctorTest : public ::testing::Test {
     Write(folder + "/abi", "1.0");
     Write(folder + "/status", status);
     Write(folder + "/features", "0x3");
+    Write(folder + "/missing", "nothing");
     Write(folder + "/processes", "4");
     Write("/dev/" + name, "");
   }
@@ -93,6 +94,9 @@ TEST_F(DoctorTest, ADeviceNeedsANicOfThisVersion) {
   WriteDevice("lauberhorn0", "ready");
   EXPECT_EQ(Of("lauberhorn0").state, Finding::kOk);
   EXPECT_THAT(Of("lauberhorn0").what, HasSubstr("4 processes; it sees"));
+  Write("/sys/class/lauberhorn/lauberhorn0/missing", "CONFIG_X");
+  EXPECT_THAT(Of("lauberhorn0").what, HasSubstr("tracepoints"));
+  EXPECT_THAT(Of("lauberhorn0").what, HasSubstr("no CONFIG_X"));
   Write("/sys/class/lauberhorn/lauberhorn0/features", "0x0");
   EXPECT_THAT(Of("lauberhorn0").what, HasSubstr("does not see"));
   Write("/sys/class/lauberhorn/lauberhorn0/abi", "2.0");

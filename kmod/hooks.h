@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 /*
- * What the scheduler offers, or that it offers nothing.
+ * What the scheduler offers.
  *
  * With CONFIG_LAUBERHORN_SCHED this is <linux/sched/lauberhorn.h>, the header of
- * the kernel series. Of other kernels nothing is called; the module is the same,
- * and LH_HOOKS is false. So it is if it is built with LH_WITHOUT_HOOKS, for tests.
+ * the kernel series. On other kernels stock.c and stock_bind.c offer the same as far
+ * as the scheduler's tracepoints allow, and LH_HOOKS is 0. So it is if the module is
+ * built with LH_WITHOUT_HOOKS, for tests.
  */
 #ifndef LAUBERHORN_KMOD_HOOKS_H
 #define LAUBERHORN_KMOD_HOOKS_H
@@ -23,7 +24,6 @@
 
 #define LH_HOOKS 0
 
-#include <linux/errno.h>
 #include <linux/ktime.h>
 
 #include "abi/host/cpu.h"
@@ -46,54 +46,19 @@ struct lauberhorn_provider {
 	void (*commands)(unsigned int cpu, struct lauberhorn_next *next);
 };
 
-static inline int
-lauberhorn_register(const struct lauberhorn_provider *provider)
-{
-	return -EOPNOTSUPP;
-}
+int lauberhorn_register(const struct lauberhorn_provider *provider);
+void lauberhorn_unregister(const struct lauberhorn_provider *provider);
 
-static inline void
-lauberhorn_unregister(const struct lauberhorn_provider *provider)
-{
-}
+int lauberhorn_bind(unsigned int endpoint, u32 generation);
+int lauberhorn_unbind(void);
+int lauberhorn_hint(const struct lh_hint *hint);
 
-static inline int lauberhorn_bind(unsigned int endpoint, u32 generation)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int lauberhorn_unbind(void)
-{
-	return -ENOENT;
-}
-
-static inline int lauberhorn_hint(const struct lh_hint *hint)
-{
-	return -ENOENT;
-}
-
-static inline int lauberhorn_park(const u64 __user *word, u64 parked,
-				  ktime_t *until)
-{
-	return -ENODEV;
-}
-
-static inline unsigned int lauberhorn_run(unsigned int endpoint, u32 generation,
-					  int cpu, unsigned int *mask)
-{
-	return LH_ANSWER_DEAD;
-}
-
-static inline unsigned int lauberhorn_preempt(unsigned int endpoint,
-					      u32 generation, unsigned int cpu,
-					      unsigned int *mask)
-{
-	return LH_ANSWER_DEAD;
-}
-
-static inline void lauberhorn_interrupt(unsigned int cpu)
-{
-}
+int lauberhorn_park(const u64 __user *word, u64 parked, ktime_t *until);
+unsigned int lauberhorn_run(unsigned int endpoint, u32 generation, int cpu,
+			    unsigned int *mask);
+unsigned int lauberhorn_preempt(unsigned int endpoint, u32 generation,
+				unsigned int cpu, unsigned int *mask);
+void lauberhorn_interrupt(unsigned int cpu);
 
 #endif
 

@@ -48,7 +48,7 @@ static int __init lh_init(void)
 		return error;
 	}
 	if (!LH_HOOKS)
-		pr_info("this kernel has no CONFIG_LAUBERHORN_SCHED: no state words, no bound threads, no kernel channels\n");
+		pr_info("this kernel has no CONFIG_LAUBERHORN_SCHED: the NIC is told what tracepoints tell, and no idle CPU looks at its channel\n");
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  *
  * What: the first NIC that wants to be told is registered with the scheduler, which
  * writes state words and endpoint words, binds threads, and has commands executed. A
- * second one, or one of a kernel that is not patched, works without.
+ * second one, or one of a kernel without the scheduler's tracepoints, works without.
  *
  * Locking: the life of the device; lh_registered is taken by compare-and-swap, as
  * devices do not exclude each other. It changes while the scheduler has no provider
@@ -35,7 +35,9 @@ static void lh_commands(unsigned int cpu, struct lauberhorn_next *next)
  */
 u64 lh_kernel_features(void)
 {
-	return LH_HOOKS ? LH_DEVICE_STATE_WORDS | LH_DEVICE_KERNEL_CHANNELS : 0;
+	if (!LH_HOOKS && !IS_ENABLED(CONFIG_TRACEPOINTS))
+		return 0;
+	return LH_DEVICE_STATE_WORDS | LH_DEVICE_KERNEL_CHANNELS;
 }
 
 /**
@@ -58,7 +60,7 @@ int lh_provider_register(struct lh_nic *nic)
 {
 	int error;
 
-	if (!LH_HOOKS || !nic->cpus)
+	if (!nic->cpus)
 		return 0;
 	if (cmpxchg(&lh_registered, NULL, nic))
 		return 0;
@@ -66,8 +68,11 @@ int lh_provider_register(struct lh_nic *nic)
 	error = lauberhorn_register(&nic->provider);
 	if (error) {
 		WRITE_ONCE(lh_registered, NULL);
-		/* Another device has it, or it was switched off. */
-		return error == -EBUSY || error == -ENODEV ? 0 : error;
+		/* Another device has it, it was switched off, or there is none. */
+		return error == -EBUSY || error == -ENODEV ||
+				       error == -EOPNOTSUPP ?
+			       0 :
+			       error;
 	}
 	nic->registered = true;
 	nic->features = lh_kernel_features();

@@ -3,13 +3,16 @@
 #include "tests/vm/kmod/child.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -41,6 +44,11 @@ char Hear(int socket) {
 }  // namespace
 
 void Parent::Say(char letter) const { SayLetter(socket_, letter); }
+
+bool Parent::Asks() const {
+  char letter;
+  return recv(socket_, &letter, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
 
 void Parent::Await(char letter) const {
   if (Hear(socket_) != letter) std::_Exit(3);
@@ -79,7 +87,8 @@ bool Child::Parks(int threads) const {
     for (const auto& task : std::filesystem::directory_iterator(tasks)) {
       std::string text;
       std::getline(std::ifstream(task.path() / "wchan"), text);
-      parked += text.starts_with("lh_park") ? 1 : 0;
+      // lh_park..., lauberhorn_park, lh_stock_park...
+      parked += text.find("_park") != std::string::npos ? 1 : 0;
     }
     return parked == threads;
   });
@@ -112,6 +121,19 @@ void Child::Kill() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void PinTo(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  EXPECT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+void PinToAny() {
+  cpu_set_t set;
+  std::memset(&set, 0xff, sizeof(set));
+  EXPECT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
 }  // namespace lauberhorn::kmod

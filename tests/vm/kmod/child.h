@@ -24,6 +24,8 @@ class Parent {
   void Say(char letter) const;
   // Waits for this letter; ends the process if another comes, or none.
   void Await(char letter) const;
+  // Whether a letter has come, which this takes, or none can come any more.
+  bool Asks() const;
   int socket() const { return socket_; }
 
  private:
@@ -56,6 +58,10 @@ class Child {
   pid_t pid_ = -1;
   int socket_ = -1;
 };
+
+// The calling thread runs there only; wherever it likes.
+void PinTo(int cpu);
+void PinToAny();
 
 }  // namespace lauberhorn::kmod
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Kernel channels: commands that CPUs execute.
-#include <sched.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -32,10 +32,7 @@ class KernelChannel : public ::testing::Test {
   // A process whose thread parks again and again, and may run on `cpu` only.
   void StartParker(int cpu) {
     child_ = std::make_unique<Child>([cpu](const Parent& test) {
-      cpu_set_t set;
-      CPU_ZERO(&set);
-      CPU_SET(cpu, &set);
-      EXPECT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+      PinTo(cpu);
       Device device;
       EXPECT_EQ(device.Attach(), 0);
       EXPECT_EQ(device.Map(), 0);
@@ -146,6 +143,8 @@ TEST_F(KernelChannel, ACpuThatWentAnswersThatItDid) {
 
 TEST_F(KernelChannel, ANicThatTakesNoAnswersIsNotServedAnyMore) {
   StartParker(1);
+  // Where an interrupt has been served when its call returns.
+  PinTo(0);
   const std::uint32_t slots = nic_->info()->slots;
   nic::KernelCommand run = Run();
   run.endpoint = lh_handle(~0U, 1);
@@ -163,6 +162,7 @@ TEST_F(KernelChannel, ANicThatTakesNoAnswersIsNotServedAnyMore) {
   EXPECT_EQ(nic_->Interrupt(0), 0);
   EXPECT_EQ(Answer(1, run), LH_ANSWER_DEAD);
   EXPECT_FALSE(nic_->AnswerNow(0).has_value());
+  PinToAny();
 }
 
 TEST_F(KernelChannel, InterruptsThatNameNoCpuAreRefused) {

@@ -56,7 +56,6 @@ TEST(Nodes, SysfsSaysWhatThereIs) {
   EXPECT_EQ(Shown("status"), "ready");
   EXPECT_EQ(Shown("epoch"), std::to_string(nic.attached().epoch));
   EXPECT_EQ(std::stoull(Shown("features"), nullptr, 16), nic.features());
-  EXPECT_EQ(Shown("missing") == "nothing", nic.features() != 0);
   Child child([](const Parent&) { EXPECT_EQ(Device().Attach(), 0); });
   const lh_nic_event event = nic.Next(LH_NIC_EVENT_ATTACH);
   EXPECT_EQ(Shown("processes"), "1");

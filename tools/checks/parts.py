@@ -188,6 +188,11 @@ PARTS = (
     other_kernel("arm64", "the series builds for arm64", 8.0, tests=()),
     other_kernel("three", "the series' tests on three processors, so that interrupts "
                  "are sent to several at once", 6.0, "--smp", "3", config="daily"),
+    Part("kernel-stock", "services on Debian's own kernels, by tracepoints",
+         (FULL, KERNEL), 15.0, SERIES,
+         (configure("vm"), build("vm", "vm_serve", "lauberhornd"),
+          *(run("tests/vm/serve_test", "--stock", flavour)
+            for flavour in ("amd64", "rt-amd64")))),
     Part("kernel-rounds", "ten million rounds of parking and waking",
          (FULL, KERNEL), 15.0, SERIES,
          (run("linux-patches/build.sh", "--jobs", "{jobs}"),

@@ -62,8 +62,14 @@ eventually() {
 # says NAME TEXT: whether a process has written this.
 says() { grep -qsF -- "$2" "$out/$1"; }
 
-# ended PID: whether it is gone, or waits to be asked for its status.
-ended() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"; }
+# ended PID: whether it is gone, or waits to be asked for its status; so do all of its
+# threads, the last of which closes its files.
+ended() {
+  ! kill -0 "$1" 2>/dev/null || {
+    grep -qs '^State:.*Z' "/proc/$1/status" &&
+      [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ]
+  }
+}
 
 passed=0
 failed=0

@@ -325,6 +325,7 @@ unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
 		    bool preempt, unsigned int *mask);
 
 /* park.c */
+int lh_look(const u64 __user *at, u64 parked);
 int lh_park_check(struct lh_process *process, const struct lh_device_park *park,
 		  struct lh_endpoint **endpoint);
 int lh_park_caller(struct lh_process *process,

@@ -23,17 +23,25 @@
 #include "lauberhorn.h"
 #include "trace.h"
 
-/* 1 if the word is what the thread has stored there; 0; or an error. */
-static int lh_look(const struct lh_device_park *park)
+/**
+ * lh_look() - look at a slot's word where faults must not sleep
+ * @at: the word, in memory of the calling thread
+ * @parked: what the thread has stored there
+ *
+ * By get_user(), as whoever makes the page present does after -EFAULT, and so for
+ * the same addresses.
+ *
+ * Return: 1 if the word is @parked; 0 if it is not; -EFAULT.
+ */
+int lh_look(const u64 __user *at, u64 parked)
 {
 	u64 word;
 	int error;
 
-	/* As below, and so for the same addresses. */
 	pagefault_disable();
-	error = get_user(word, (u64 __user *)u64_to_user_ptr(park->word));
+	error = get_user(word, at);
 	pagefault_enable();
-	return error ?: word == park->parked;
+	return error ?: word == parked;
 }
 
 /* Sleeps in the queue once. */
@@ -50,7 +58,9 @@ static int lh_park_once(struct lh_process *process,
 	if (atomic_read(&endpoint->remembered))
 		error = 0;
 	else
-		error = lh_process_serves(process) ?: lh_look(park);
+		error = lh_process_serves(process) ?:
+				lh_look(u64_to_user_ptr(park->word),
+					park->parked);
 	if (error > 0 && signal_pending(current))
 		error = -EINTR;
 	if (error > 0)

@@ -289,19 +289,6 @@ int lauberhorn_hint(const struct lh_hint *hint)
 	return 0;
 }
 
-/* 1 if the word is what the thread has stored there; 0; or an error. */
-static int lh_stock_look(const u64 __user *at, u64 parked)
-{
-	u64 word;
-	int error;
-
-	/* As below, and so for the same addresses. */
-	pagefault_disable();
-	error = get_user(word, at);
-	pagefault_enable();
-	return error ?: word == parked;
-}
-
 /* Sleeps once, if nothing came. */
 static int lh_stock_park_once(struct lh_stock_bound *bound,
 			      const u64 __user *word, u64 parked,
@@ -314,7 +301,7 @@ static int lh_stock_park_once(struct lh_stock_bound *bound,
 				   TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (atomic_cmpxchg(&bound->wait, LH_STOCK_AWAKE, LH_STOCK_WAITS) ==
 	    LH_STOCK_AWAKE)
-		still = lh_stock_look(word, parked);
+		still = lh_look(word, parked);
 	if (still > 0 && READ_ONCE(bound->line))
 		schedule_hrtimeout(until, HRTIMER_MODE_ABS);
 	finish_swait(&bound->queue, &wait);

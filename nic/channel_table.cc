@@ -252,11 +252,6 @@ bool ChannelTable::TakeBells(Nanos now) {
   return rung;
 }
 
-bool ChannelTable::HasMessage(const Channel& channel) const {
-  lh_lane out = channel.out;
-  return lh_collect_begin(&out) != nullptr;
-}
-
 void ChannelTable::UnwatchQuiet(Nanos now) {
   if (now < first_quiet_) return;
   first_quiet_ = kNever;
@@ -278,7 +273,7 @@ void ChannelTable::UnwatchQuiet(Nanos now) {
     Channel& channel = channels_[number];
     if (!quiet(number)) {
       watched_[kept++] = number;
-    } else if (HasMessage(channel)) {
+    } else if (HasMessage(number)) {
       // It spoke just now and may not have seen the flag.
       channel.active = now;
       lh_store_release(&channel.state->watched, 1);
@@ -294,7 +289,7 @@ bool ChannelTable::TryToSleep() {
   lh_store_release(&region_.info()->asleep, 1);
   lh_bell_leave(asymmetric_);
   for (const std::uint32_t number : watched_) {
-    if (HasMessage(channels_[number])) {
+    if (HasMessage(number)) {
       Awake();
       return false;
     }
@@ -314,7 +309,6 @@ bool ChannelTable::TryToSleep() {
 void ChannelTable::Awake() { lh_store_release(&region_.info()->asleep, 0); }
 
 void ChannelTable::FlushWakes(Waker& waker) {
-  if (wakes_.empty()) return;
   for (const Wanted& wanted : wakes_) {
     if (cpus_ != nullptr) {
       cpus_->Wake(wanted.endpoint);

@@ -56,6 +56,12 @@ class ChannelTable {
   // it is; without, by its word.
   ChannelTable(Region& region, Counters& counters, ProcessCpus* cpus = nullptr);
 
+  // Whether there is a message on channel `number`: a look without the call.
+  bool HasMessage(std::uint32_t number) const {
+    const lh_line* const line = lh_lane_next(&channels_[number].out);
+    return lh_state(lh_load_acquire(&line->header.word)) == LH_FULL;
+  }
+
   // Copies the next message of channel `number` to `message`. False if there is
   // none. A message that breaks the contract is refused, counted, and skipped;
   // too many of them quarantine the channel, whose messages are dropped then.
@@ -198,7 +204,6 @@ class ChannelTable {
 
   void Quarantine(std::uint32_t number, std::uint64_t reason);
   static bool Discard(Channel& channel);
-  bool HasMessage(const Channel& channel) const;
 
   // Somebody sleeps on the word, or may: to be woken with the next flush.
   struct Wanted {

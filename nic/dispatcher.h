@@ -154,7 +154,12 @@ class Dispatcher {
   bool IsWaking(std::uint32_t endpoint) const { return waking_ == endpoint; }
 
   // Gives queued calls to waiting endpoints, as far as the rules allow.
-  void Dispatch();
+  void Dispatch() {
+    if (HasQueued() || waking_ != kNone || !staged_.empty() ||
+        cpus_ != nullptr) {
+      DispatchQueued();
+    }
+  }
 
   // Does what is due; Next() says when to come back.
   void Expire();
@@ -223,6 +228,7 @@ class Dispatcher {
   std::uint32_t HeldCall(std::uint32_t endpoint,
                          const HostMessage& message) const;
 
+  void DispatchQueued();
   // One call from the queue to a lane, if there is a thread for it.
   bool GiveFirst();
   bool GiveFirstTo(std::uint32_t endpoint, bool asleep = false);

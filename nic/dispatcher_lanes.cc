@@ -21,7 +21,7 @@ constexpr std::size_t kStageCandidates = 8;
 
 }  // namespace
 
-void Dispatcher::Dispatch() {
+void Dispatcher::DispatchQueued() {
   if (waking_ != kNone && !channels_.NewestWaits(Serve(waking_))) {
     waking_ = kNone;
   }

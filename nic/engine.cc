@@ -69,7 +69,7 @@ Nanos Engine::Poll(Nanos now, Look look) {
   if (servers_.NextLate() <= now) EndLateServers();
   if (closing_) FinishClosedServers();
   if (!peer_waits_.empty()) AnswerPeerWaits();
-  busy = answers_.DeliverWaiting() || busy;
+  if (answers_.HasWaiting()) busy = answers_.DeliverWaiting() || busy;
   for (std::uint32_t channel; channels_.TakeQuarantined(&channel);) {
     busy = true;
     // Its thread's answers come no more. Answers to it are dropped.
@@ -77,8 +77,8 @@ Nanos Engine::Poll(Nanos now, Look look) {
       dispatcher_.Abandon(channel / 2);
     }
   }
-  channels_.FlushWakes(waker_);
-  FlushWires();
+  if (channels_.HasWakes()) channels_.FlushWakes(waker_);
+  if (counters_.packets_sent.value() != flushed_) FlushWires();
   // What waits for room in a lane, or for a thread, may go on without a word to
   // the NIC; all else needs a packet, a message, or time.
   settled_ = !busy && !answers_.HasWaiting() && !dispatcher_.HasQueued();
@@ -198,6 +198,7 @@ bool Engine::PollWires() {
 }
 
 void Engine::FlushWires() {
+  flushed_ = counters_.packets_sent.value();
   ForEachWire([](Wire& wire) {
     wire.Flush();
     return true;
@@ -208,7 +209,7 @@ bool Engine::PollChannels() {
   bool busy = false;
   for (const std::uint32_t channel : channels_.watched()) {
     int count = 0;
-    while (count < kMessagesPerTurn &&
+    while (count < kMessagesPerTurn && channels_.HasMessage(channel) &&
            channels_.Collect(channel, &message_, now_)) {
       ++count;
       OnMessage(channel);

@@ -211,6 +211,7 @@ class Engine final : private ServerTransport::Handler,
   bool unfinished_ = false;        // the last turn left something
   bool settled_ = false;           // a turn like the last one would do nothing
   Nanos next_ = 0;                 // what the last such one returned
+  std::uint64_t flushed_ = 0;      // packets that were sent before a flush
   HostMessage message_;            // being handled
 };
 

@@ -155,7 +155,7 @@ void UdpWire::Send(const Address& to, absl::Span<const std::uint8_t> packet) {
   ++kept_count_;
 }
 
-void UdpWire::Flush() {
+void UdpWire::SendAllKept() {
   const std::size_t count = std::exchange(kept_count_, 0);
   bool again = true;
   for (std::size_t done = 0; done < count;) {

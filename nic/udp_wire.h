@@ -56,7 +56,9 @@ class UdpWire final : public Wire {
 
   absl::Span<const Datagram> Receive() override { return input_->Receive(); }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
-  void Flush() override;
+  void Flush() override {
+    if (kept_count_ > 0) SendAllKept();
+  }
   absl::Span<const Address> Unreachable() override {
     if (errors_ == nullptr) return {};
     return errors_->Take();
@@ -91,6 +93,7 @@ class UdpWire final : public Wire {
       const Address& address, Input input, bool errors);
   static absl::StatusOr<std::unique_ptr<UdpWire>> BindFamily(
       const Address& address, int family, Input input, bool errors);
+  void SendAllKept();
   // Sends at least the first of these packets; how many are done.
   std::size_t SendKept(std::size_t from, std::size_t count);
 

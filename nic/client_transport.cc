@@ -95,7 +95,6 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
     return Fail(call, absl::StatusCode::kDeadlineExceeded, kNotSent);
   }
   AppendPending(*peer, call);
-  SetTimer(call);
   if (peer->state == kReady && peer->in_flight == 0 &&
       peer->active + kIdleSession < now) {
     SendClose(*peer);  // or the server keeps room for it
@@ -103,6 +102,7 @@ void ClientTransport::Call(std::uint32_t call, const OutgoingCall& what,
   }
   if (peer->state == kClosed) StartOpening(index, now);
   Pump(index, now);
+  if (entry.state == kPending) SetTimer(call);
 }
 
 void ClientTransport::Cancel(std::uint32_t call, Nanos now,

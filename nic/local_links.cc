@@ -38,9 +38,8 @@ absl::Status LocalLinks::Open() {
   return events_.Open();
 }
 
-std::uint32_t LocalLinks::Find(const Address& to) const {
+std::uint32_t LocalLinks::FindAnother(const Address& to) const {
   if (by_address_.empty()) return kNone;
-  if (found_at_ != kNone && found_ == to) return found_at_;
   const auto found = by_address_.find(to);
   if (found == by_address_.end()) return kNone;
   found_ = to;
@@ -54,7 +53,7 @@ bool LocalLinks::Put(const Address& to, absl::Span<const std::uint8_t> packet) {
   return true;
 }
 
-void LocalLinks::Ring() {
+void LocalLinks::RingAll() {
   for (const std::uint32_t index : to_ring_) {
     Entry& entry = entries_[index];
     entry.to_ring = false;
@@ -63,7 +62,7 @@ void LocalLinks::Ring() {
   to_ring_.clear();
 }
 
-void LocalLinks::Release() {
+void LocalLinks::ReleaseTaken() {
   for (const std::uint32_t index : taken_) entries_[index].link->Release();
   taken_.clear();
 }
@@ -72,47 +71,49 @@ std::size_t LocalLinks::Take(absl::Span<Datagram> batch) {
   std::size_t count = 0;
   // From another one first in each turn, so that none is starved by others.
   if (++rotation_ >= hot_.size()) rotation_ = 0;
-  for (std::size_t turn = 0; turn < hot_.size() && count < batch.size();
-       ++turn) {
-    const std::uint32_t index = hot_[(rotation_ + turn) % hot_.size()];
+  std::size_t at = rotation_;
+  for (std::size_t left = hot_.size(); left > 0 && count < batch.size();
+       --left) {
+    const std::uint32_t index = hot_[at];
+    if (++at == hot_.size()) at = 0;
     Entry& entry = entries_[index];
-    if (entry.state == kEnding) {
-      // It may have others who still say something in its name.
-      if (entry.quiet++ == kQuietTurns || !TakeFrom(index, batch, &count)) {
-        quiet_.push_back(index);
+    const bool ending = entry.state == kEnding;
+    // It may have others who still say something in its name.
+    const bool over = ending && entry.quiet++ == kQuietTurns;
+    const std::size_t before = count;
+    while (!over && count < batch.size()) {
+      absl::Span<const std::uint8_t> packet = entry.link->Take(room_[count]);
+      if (packet.empty() && entry.in_socket) {
+        packet = TakeFromSocket(entry, room_[count]);
       }
-    } else if (TakeFrom(index, batch, &count)) {
-      entry.quiet = 0;
-    } else if (++entry.quiet > kQuietTurns || entry.link->broken()) {
+      if (packet.empty()) break;
+      // Each to its place: a wide load of what was just written would wait.
+      Datagram& datagram = batch[count++];
+      datagram.bytes = packet;
+      datagram.from = entry.peer;
+      datagram.checksum = Checksum::kNone;
+    }
+    if (count > before) {
+      taken_.push_back(index);
+      if (!ending) entry.quiet = 0;
+    } else if (ending || ++entry.quiet > kQuietTurns || entry.link->broken()) {
       quiet_.push_back(index);
     }
   }
-  for (const std::uint32_t index : quiet_) OnQuiet(index);
-  quiet_.clear();
+  if (!quiet_.empty()) OnQuiet();
   return count;
 }
 
-bool LocalLinks::TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
-                          std::size_t* count) {
-  Entry& entry = entries_[index];
-  const std::size_t before = *count;
-  while (*count < batch.size()) {
-    const absl::Span<const std::uint8_t> packet = TakeOne(entry, room_[*count]);
-    if (packet.empty()) break;
-    batch[(*count)++] = {packet, entry.peer, Checksum::kNone};
-  }
-  if (*count == before) return false;
-  taken_.push_back(index);
-  return true;
-}
-
-absl::Span<const std::uint8_t> LocalLinks::TakeOne(Entry& entry,
-                                                   std::uint8_t* room) {
-  const absl::Span<const std::uint8_t> packet = entry.link->Take(room);
-  if (!packet.empty() || !entry.in_socket) return packet;
+absl::Span<const std::uint8_t> LocalLinks::TakeFromSocket(Entry& entry,
+                                                          std::uint8_t* room) {
   const std::size_t size = TakePacket(entry.link->socket(), room);
   entry.in_socket = size > 0;
   return {room, size};
+}
+
+void LocalLinks::OnQuiet() {
+  for (const std::uint32_t index : quiet_) OnQuiet(index);
+  quiet_.clear();
 }
 
 void LocalLinks::OnQuiet(std::uint32_t index) {
@@ -145,8 +146,7 @@ void LocalLinks::Awake() {
   for (const std::uint32_t index : hot_) entries_[index].link->Awake();
 }
 
-absl::Span<const Address> LocalLinks::Gone() {
-  if (ended_.empty()) return {};
+absl::Span<const Address> LocalLinks::TellGone() {
   told_.swap(ended_);
   ended_.clear();
   return told_;

@@ -65,16 +65,23 @@ class LocalLinks {
   // Gives it a packet; false if there is no room, or no link.
   bool Put(const Address& to, absl::Span<const std::uint8_t> packet);
   // Wakes those that got something.
-  void Ring();
+  void Ring() {
+    if (!to_ring_.empty()) RingAll();
+  }
 
   // What came, at most `batch`, since Release() gave back the last.
   std::size_t Take(absl::Span<Datagram> batch);
-  void Release();
+  void Release() {
+    if (!taken_.empty()) ReleaseTaken();
+  }
   // Whether Take() looks at any.
   bool looks() const { return !hot_.empty(); }
 
   // As of Wire.
-  absl::Span<const Address> Gone();
+  absl::Span<const Address> Gone() {
+    if (ended_.empty()) return {};
+    return TellGone();
+  }
   bool Sleep();
   void Awake();
 
@@ -143,7 +150,11 @@ class LocalLinks {
     std::uint64_t number = 0;
   };
 
-  std::uint32_t Find(const Address& to) const;
+  // Of the link to there, kNone if there is none.
+  std::uint32_t Find(const Address& to) const {
+    return found_at_ != kNone && found_ == to ? found_at_ : FindAnother(to);
+  }
+  std::uint32_t FindAnother(const Address& to) const;
   std::uint64_t Cookie(const lh_address& from, std::uint64_t time) const;
 
   // A free entry for this socket, watched; kNone if there may be no more.
@@ -166,10 +177,13 @@ class LocalLinks {
   // To be looked at from now on, or not.
   void Heat(std::uint32_t index);
   void Cool(std::uint32_t index);
+  void RingAll();
+  void ReleaseTaken();
+  absl::Span<const Address> TellGone();
+  void OnQuiet();
   void OnQuiet(std::uint32_t index);
-  bool TakeFrom(std::uint32_t index, absl::Span<Datagram> batch,
-                std::size_t* count);
-  absl::Span<const std::uint8_t> TakeOne(Entry& entry, std::uint8_t* room);
+  absl::Span<const std::uint8_t> TakeFromSocket(Entry& entry,
+                                                std::uint8_t* room);
   void Unwatch(Entry& entry);
   void Unname(std::uint32_t index);
   std::size_t OfUser(uid_t user) const;

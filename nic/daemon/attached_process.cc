@@ -14,6 +14,13 @@ namespace {
 // Below this only root's processes may listen, as everywhere.
 constexpr std::uint16_t kFirstPort = 1024;
 
+absl::Status ReachesNoSockets() {
+  return absl::UnimplementedError(
+      "lauberhornd reaches no Unix sockets, as their files are not its own; "
+      "use "
+      "an address with a port, or LAUBERHORN_DEVICE=embedded");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Wire>> AttachedProcess::Wires::Listen(
@@ -32,6 +39,16 @@ absl::StatusOr<std::unique_ptr<AttachedProcess>> AttachedProcess::Make(
   const absl::Status status = process->Begin(geometry);
   if (!status.ok()) return status;
   return process;
+}
+
+absl::StatusOr<std::unique_ptr<Wire>> AttachedProcess::Wires::ListenAtSocket(
+    const SocketName& /*name*/) {
+  return ReachesNoSockets();
+}
+
+absl::StatusOr<std::unique_ptr<SocketWire>>
+AttachedProcess::Wires::OpenSockets() {
+  return ReachesNoSockets();
 }
 
 AttachedProcess::AttachedProcess(Node& node, PollSet& poll,

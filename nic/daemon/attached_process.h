@@ -67,13 +67,17 @@ class AttachedProcess final : private Waker {
   void SetNicCpu(std::uint64_t cpu);
 
  private:
-  // Ports of servers that only root may have.
+  // Ports of servers that only root may have; no sockets with names, which
+  // would be made by the daemon's user, among the daemon's files.
   class Wires final : public UdpWires {
    public:
     Wires(PollSet& poll, std::uint64_t tag, uid_t uid)
         : UdpWires(poll, tag), uid_(uid) {}
     absl::StatusOr<std::unique_ptr<Wire>> Listen(
         const Address& address) override;
+    absl::StatusOr<std::unique_ptr<Wire>> ListenAtSocket(
+        const SocketName& name) override;
+    absl::StatusOr<std::unique_ptr<SocketWire>> OpenSockets() override;
 
    private:
     const uid_t uid_;

@@ -204,6 +204,21 @@ TEST_F(DaemonTest, OnlyRootHasTheFirstPorts) {
   EXPECT_THAT(listen_as(0).payload, ::testing::Not(HasSubstr("only root")));
 }
 
+TEST_F(DaemonTest, NobodyHasUnixSockets) {
+  Start();
+  const auto process = Attach();
+  lh_command_socket socket = {};
+  socket.server = process->Control(LH_COMMAND_SERVER_OPEN, "");
+  const std::string name("\0name", 5);
+  socket.name_length = static_cast<std::uint16_t>(name.size());
+  const TakenMessage refused = process->Run(
+      LH_COMMAND_SOCKET_LISTEN, nic::testing::Payload(socket) + name);
+  EXPECT_EQ(refused.header.code,
+            static_cast<std::uint64_t>(absl::StatusCode::kUnimplemented));
+  EXPECT_THAT(refused.payload,
+              HasSubstr("lauberhornd reaches no Unix sockets"));
+}
+
 // A kernel that publishes nothing.
 TEST_F(DaemonTest, AThreadIsWokenByACall) {
   Start();

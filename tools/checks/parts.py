@@ -193,6 +193,9 @@ PARTS = (
          (configure("vm"), build("vm", "vm_serve", "lauberhornd"),
           *(run("tests/vm/serve_test", "--stock", flavour)
             for flavour in ("amd64", "rt-amd64")))),
+    Part("kernel-examples", "the examples with the module and its daemon",
+         (FULL, KERNEL), 8.0, SERIES + EXAMPLES,
+         (run("tests/vm/examples_test", "--jobs", "{jobs}"),)),
     Part("kernel-rounds", "ten million rounds of parking and waking",
          (FULL, KERNEL), 15.0, SERIES,
          (run("linux-patches/build.sh", "--jobs", "{jobs}"),

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi/host/channel_user.h"
 #include "abi/host/device.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -139,7 +140,9 @@ class Part {
         ok_(address_ != MAP_FAILED && Map(node, 0, kPage, PROT_READ) &&
             Map(node, kPage, size - kPage, PROT_READ | PROT_WRITE)) {}
   ~Part() {
-    if (address_ != MAP_FAILED) munmap(address_, size_);
+    if (address_ == MAP_FAILED) return;
+    LH_ON_VIEW(address_, 0, nullptr);
+    munmap(address_, size_);
   }
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
@@ -156,6 +159,7 @@ class Part {
     if (copy == MAP_FAILED) return false;
     std::memcpy(copy, address_, size_);
     SayDown(copy);
+    LH_ON_VIEW(address_, size_, LH_LOG_NOWHERE);
     if (mremap(copy, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, address_) !=
         MAP_FAILED) {
       return true;
@@ -168,6 +172,7 @@ class Part {
   bool LetGoInChild() const {
     if (Own(address_, MAP_FIXED) == MAP_FAILED) return false;
     SayDown(address_);
+    LH_ON_VIEW(address_, size_, LH_LOG_NOWHERE);
     return true;
   }
 
@@ -211,6 +216,7 @@ class KernelDevice final : public Device {
                              : absl::ErrnoToStatus(
                                    errno, absl::StrCat("cannot map ", path_));
     }
+    LH_ON_VIEW(part_->base(), part_->size(), LH_LOG_PART(attach.process));
     absl::StatusOr<DeviceLayout> layout =
         ReadDeviceLayout({part_->base(), part_->size()});
     if (!layout.ok()) return layout.status();

@@ -68,6 +68,10 @@ struct lh_lane {
 #ifndef LH_ON_LANE
 #define LH_ON_LANE(direction, lines, stride, slots) ((void)0)
 #endif
+/* The same of who maps memory where another party lays lanes out. */
+#ifndef LH_ON_VIEW
+#define LH_ON_VIEW(view, size, original) ((void)0)
+#endif
 
 static inline struct lh_line *lh_lane_line(const struct lh_lane *lane,
 					   __u32 slot)

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "abi/host/channel_user.h"
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -59,7 +60,7 @@ AttachedProcess::AttachedProcess(Node& node, PollSet& poll,
       mapping_(node, options.event.offset, options.event.size),
       wires_(poll, options.wire_tag, options.who.uid) {}
 
-AttachedProcess::~AttachedProcess() = default;
+AttachedProcess::~AttachedProcess() { LH_ON_VIEW(mapping_.base(), 0, nullptr); }
 
 absl::Status AttachedProcess::Begin(const Geometry& geometry) {
   if (mapping_.error() != 0) {
@@ -67,6 +68,7 @@ absl::Status AttachedProcess::Begin(const Geometry& geometry) {
         absl::StrCat("cannot map its part: ", std::strerror(mapping_.error())));
   }
   const lh_nic_event& event = options_.event;
+  LH_ON_VIEW(mapping_.base(), event.size, LH_LOG_PART(event.process));
   region_ = std::make_unique<Region>(PartOptions(geometry), mapping_.bytes());
   EngineOptions engine;
   engine.calls = options_.terms.calls;

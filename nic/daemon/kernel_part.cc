@@ -19,6 +19,8 @@ absl::StatusOr<std::unique_ptr<KernelPart>> KernelPart::Make(
         absl::StrCat("cannot map the kernel's part of the device: ",
                      std::strerror(part->mapping_.error())));
   }
+  // What the kernel does there has no log.
+  LH_ON_VIEW(part->mapping_.base(), attached.device_size, LH_LOG_NOWHERE);
   part->LayOut(geometry, attached);
   return part;
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -35,13 +36,20 @@ void Close() {
 // Ends the program if there is to be a log and cannot be: a check of no edges
 // would find nothing.
 Log* Open() {
-  const char* folder = getenv("LAUBERHORN_EDGE_LOG");
-  if (folder == nullptr || *folder == 0) return nullptr;
+  const char* const name = getenv("LAUBERHORN_EDGE_LOG");
+  if (name == nullptr || *name == 0) return nullptr;
   g_owner = getpid();
   char path[4096];
-  snprintf(path, sizeof(path), "%s/%s.%d", folder,
-           program_invocation_short_name, static_cast<int>(g_owner));
-  const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  struct stat found;
+  const bool shared = stat(name, &found) == 0 && S_ISREG(found.st_mode);
+  if (shared) {
+    snprintf(path, sizeof(path), "%s", name);
+  } else {
+    snprintf(path, sizeof(path), "%s/%s.%d", name,
+             program_invocation_short_name, static_cast<int>(g_owner));
+  }
+  const int file =
+      open(path, O_RDWR | O_CLOEXEC | (shared ? 0 : O_CREAT | O_EXCL), 0600);
   void* memory = MAP_FAILED;
   if (file >= 0 && ftruncate(file, sizeof(Log)) == 0)
     memory = mmap(nullptr, sizeof(Log), PROT_READ | PROT_WRITE,
@@ -54,7 +62,8 @@ Log* Open() {
   g_log = static_cast<Log*>(memory);
   g_log->head.places = kPlaces;
   g_log->head.magic = LH_EDGE_LOG_MAGIC;
-  atexit(&Close);
+  // One process of many does not know whether it is the last.
+  if (!shared) atexit(&Close);
   return g_log;
 }
 
@@ -64,7 +73,8 @@ struct View {
   uintptr_t begin = 0;
   uintptr_t original = 0;
 };
-View g_views[64];
+View g_views[256];
+const uintptr_t kNowhere = reinterpret_cast<uintptr_t>(LH_LOG_NOWHERE);
 std::atomic<unsigned> g_next_view{0};
 
 uintptr_t Original(uintptr_t address) {
@@ -74,7 +84,8 @@ uintptr_t Original(uintptr_t address) {
     const View& view = g_views[(count - 1 - i) % std::size(g_views)];
     if (address < view.end.load(std::memory_order_acquire) &&
         address >= view.begin) {
-      return address - view.begin + view.original;
+      return view.original == kNowhere ? kNowhere
+                                       : address - view.begin + view.original;
     }
   }
   return address;
@@ -83,15 +94,15 @@ uintptr_t Original(uintptr_t address) {
 void Write(uint64_t kind, const void* address, __u64 old, __u64 value) {
   static Log* const log = Open();
   if (log == nullptr) return;
+  const uintptr_t original = Original(reinterpret_cast<uintptr_t>(address));
+  if (original == kNowhere) return;
   const uint64_t place =
       __atomic_fetch_add(&log->head.next, 1, __ATOMIC_SEQ_CST);
   if (place >= kPlaces) return;
   lh_edge_log_record& record = log->records[place];
   record.old = old;
   record.value = value;
-  const uint64_t what =
-      kind << 56 | Original(reinterpret_cast<uintptr_t>(address));
-  __atomic_store_n(&record.what, what, __ATOMIC_RELEASE);
+  __atomic_store_n(&record.what, kind << 56 | original, __ATOMIC_RELEASE);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
  * The build with LAUBERHORN_CONFORMANCE includes this before everything else;
  * in all other builds the two macros are empty. If the environment names a
  * folder (LAUBERHORN_EDGE_LOG), each process writes a file there, for
- * tests/conformance/check_edge_logs. Without it nothing is written.
+ * tests/conformance/check_edge_logs; if it names a file instead, all processes
+ * write into that one, so a channel between two of them has one log. Without it
+ * nothing is written.
  *
  * The file is a mapping that is shared with the children that a process forks,
  * and it is there whatever ends them. A record takes the next place, by one
@@ -36,8 +38,15 @@ void lh_log_lane(int direction, const void* lines, __u32 stride, __u32 slots);
 
 /*
  * The @size bytes at @view are another mapping of those at @original, which is
- * where the log has their lanes. None: it is no mapping any more.
+ * where the log has their lanes: an address of this process, or what else two
+ * processes call the same memory. LH_LOG_NOWHERE: what happens there is not
+ * logged. No bytes: it is no mapping any more.
  */
+#define LH_LOG_NOWHERE ((const void*)-1L)
+
+/* What all call the part of a process of the kernel's device, by its place. */
+#define LH_LOG_PART(process) ((const void*)(((__u64)(process) + 1) << 36))
+
 void lh_log_view(const void* view, __u64 size, const void* original);
 
 #ifdef __cplusplus
@@ -48,5 +57,6 @@ void lh_log_view(const void* view, __u64 size, const void* original);
   lh_log_edge(edge, address, old, value)
 #define LH_ON_LANE(direction, lines, stride, slots) \
   lh_log_lane(direction, lines, stride, slots)
+#define LH_ON_VIEW(view, size, original) lh_log_view(view, size, original)
 
 #endif /* LH_HOST_TESTING_EDGE_LOG_H */

@@ -15,6 +15,11 @@
 // same, both are awake from then on; if not, the next trial is made ever later.
 // So it is where the other side needs this CPU to go on.
 //
+// One long wait among short ones, as the other side lost its CPU for a moment,
+// would put both to sleep, and they would find each other asleep for dozens of
+// calls. So a trial follows it, if looking had ended enough waits in a row:
+// what trials cost in vain is bounded by what looking has saved.
+//
 // Not thread-safe: each thread that waits has its own.
 #ifndef LAUBERHORN_NIC_SPIN_BUDGET_H_
 #define LAUBERHORN_NIC_SPIN_BUDGET_H_
@@ -36,12 +41,14 @@ class SpinBudget {
 
   // It was over after so long. `slept`: looking had not ended it.
   void WaitEnded(Nanos after, bool slept) {
+    const bool earned = in_a_row_ == kEarnsTrial;
+    in_a_row_ = slept ? 0 : std::min(in_a_row_ + 1, kEarnsTrial);
     if (trial_ > 0) {
       TrialEnded(after, slept);
     } else if (!slept) {
       value_ = std::min(value_ + kMicrosecond, kMost);
       until_trial_ = pause_ = kFirstPause;
-    } else if (after >= kPause) {
+    } else if (after >= kPause || earned) {
       trial_ = kTrialWaits;
       pause_ = kFirstPause / 2;
     } else if (value_ > 0) {
@@ -57,7 +64,8 @@ class SpinBudget {
   // Who waited so long may begin with something else now; and to look in vain
   // then costs little.
   static constexpr Nanos kPause = 10 * kMillisecond;
-  static constexpr int kFirstPause = 16;  // waits
+  static constexpr int kEarnsTrial = 16;  // waits
+  static constexpr int kFirstPause = 16;
   static constexpr int kLongestPause = 1024;
 
   void TrialEnded(Nanos after, bool slept) {
@@ -73,6 +81,7 @@ class SpinBudget {
   }
 
   Nanos value_ = 0;
+  int in_a_row_ = 0;         // waits that looking ended, up to kEarnsTrial
   int trial_ = kTrialWaits;  // waits that are left of it
   int pause_ = kFirstPause / 2;
   int until_trial_ = 0;

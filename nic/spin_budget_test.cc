@@ -101,6 +101,57 @@ TEST(SpinBudgetTest, TwoThatWaitForEachOtherFindEachOtherAwake) {
   EXPECT_GT(server.value(), 0u);
 }
 
+// How many calls find one of them asleep after the server has lost its CPU for
+// a moment.
+TEST(SpinBudgetTest, TwoThatAreAwakeSurviveALongWait) {
+  constexpr Nanos kWake = 20 * kMicrosecond;
+  constexpr Nanos kHandler = 500;
+  SpinBudget client, server;
+  for (int wait = 0; wait < 100; ++wait) {
+    client.WaitEnded(kHandler, false);
+    server.WaitEnded(0, false);
+  }
+  bool server_awake = true;
+  int slow = 0;
+  for (int call = 0; call < 1000; ++call) {
+    const Nanos answered =
+        (call == 0 ? kLongWait : kHandler) + (server_awake ? 0 : kWake);
+    const bool client_awake = answered <= client.value();
+    const Nanos back = client_awake ? 0 : kWake;
+    slow += client_awake && server_awake ? 0 : 1;
+    client.WaitEnded(answered + back, !client_awake);
+    server_awake = back <= server.value();
+    server.WaitEnded(back + (server_awake ? 0 : kWake), !server_awake);
+  }
+  EXPECT_LE(slow, 3);
+}
+
+TEST(SpinBudgetTest, FewShortWaitsEarnNoTrial) {
+  SpinBudget budget;
+  EndTrial(budget);
+  WaitsUntilItLooks(budget);
+  budget.WaitEnded(kMicrosecond, false);
+  budget.WaitEnded(kLongWait, true);
+  for (int round = 0; round < 100; ++round) {
+    for (int wait = 0; wait < 10; ++wait) {
+      budget.WaitEnded(kMicrosecond, false);
+    }
+    budget.WaitEnded(kLongWait, true);
+    EXPECT_LT(budget.value(), SpinBudget::kMost);
+  }
+}
+
+TEST(SpinBudgetTest, EachTrialIsEarnedAnew) {
+  SpinBudget budget;
+  for (int wait = 0; wait < 100; ++wait) budget.WaitEnded(kMicrosecond, false);
+  budget.WaitEnded(kLongWait, true);
+  EXPECT_EQ(budget.value(), SpinBudget::kTrial);
+  budget.WaitEnded(kMicrosecond, false);
+  EXPECT_EQ(budget.value(), SpinBudget::kMost);
+  budget.WaitEnded(kLongWait, true);
+  EXPECT_LT(budget.value(), SpinBudget::kMost);
+}
+
 TEST(SpinBudgetTest, APauseIsAReasonForATrial) {
   SpinBudget budget;
   EndTrial(budget);

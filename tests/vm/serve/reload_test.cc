@@ -20,16 +20,14 @@
 namespace lauberhorn::serve {
 namespace {
 
-// Each takes some seconds, as all look for the next NIC ever more rarely.
-int Reloads() { return IsLong() ? 50 : 10; }
+constexpr int kReloads = 50;
 
 TEST(Reload, ServicesGoOnWithTheNextModule) {
   Process nic = StartNic();
   Service one("one"), two("two");
   const std::shared_ptr<Runtime> runtime = OpenKernelRuntime();
   Calls first(runtime, one.port()), second(runtime, two.port());
-  const int reloads = Reloads();
-  for (int round = 0; round < reloads && !HasFailure(); ++round) {
+  for (int round = 0; round < kReloads && !HasFailure(); ++round) {
     first.AwaitMore();
     second.AwaitMore();
     EXPECT_EQ(kmod::Unload(), EAGAIN);

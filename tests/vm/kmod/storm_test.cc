@@ -14,11 +14,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,30 +27,11 @@
 #include "tests/vm/kmod/device.h"
 #include "tests/vm/kmod/module.h"
 #include "tests/vm/kmod/nic.h"
+#include "tests/vm/kmod/random.h"
 #include "tests/vm/kmod/uring.h"
 
 namespace lauberhorn::kmod {
 namespace {
-
-using Random = std::mt19937_64;
-
-std::uint64_t Below(Random& random, std::uint64_t limit) {
-  return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random);
-}
-
-bool IsLong() {
-  const char* const value = std::getenv("LAUBERHORN_LONG");
-  return value != nullptr && std::string(value) == "1";
-}
-
-std::uint64_t Seed() {
-  const char* const value = std::getenv("SEED");
-  const bool given = value != nullptr && *value != 0;
-  const std::uint64_t seed =
-      given ? std::strtoull(value, nullptr, 0) : std::random_device()();
-  std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
 
 // In a few milliseconds, of CLOCK_MONOTONIC.
 std::uint64_t Soon(Random& random) {

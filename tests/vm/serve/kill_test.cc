@@ -36,6 +36,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tests/vm/kmod/module.h"
+#include "tests/vm/kmod/random.h"
 #include "tests/vm/serve/calls.h"
 #include "tests/vm/serve/service.h"
 #include "tests/vm/serve/shown.h"
@@ -60,7 +61,7 @@ constexpr const char* kNames[] = {"waiting",  "parked",  "running",
 // The longest that there is.
 constexpr absl::Duration kLooks = absl::Seconds(1);
 
-int Kills() { return IsLong() ? 500 : 50; }
+int Kills() { return kmod::IsLong() ? 500 : 50; }
 
 absl::Duration Monotonic() {
   timespec now;

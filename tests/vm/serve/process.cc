@@ -128,11 +128,6 @@ std::string DeviceShows(const std::string& attribute) {
   return text;
 }
 
-bool IsLong() {
-  const char* const value = std::getenv("LAUBERHORN_LONG");
-  return value != nullptr && std::string(value) == "1";
-}
-
 bool ComesTrue(const std::function<bool()>& holds) {
   const absl::Time end = absl::Now() + kPatience;
   while (!holds()) {

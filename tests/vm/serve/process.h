@@ -56,9 +56,6 @@ Process StartNic(const std::vector<std::string>& words = {});
 // What sysfs shows of the device.
 std::string DeviceShows(const std::string& attribute);
 
-// Whether the environment says LAUBERHORN_LONG=1.
-bool IsLong();
-
 // Waits until something holds; false if it does not for long.
 bool ComesTrue(const std::function<bool()>& holds);
 

@@ -2,25 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/vm/serve/random.h"
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "abi/host/types.h"
 
 namespace lauberhorn::serve {
-
-std::uint64_t Seed() {
-  const char* const value = std::getenv("SEED");
-  const bool given = value != nullptr && *value != 0;
-  const std::uint64_t seed =
-      given ? std::strtoull(value, nullptr, 0) : std::random_device()();
-  std::printf("SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
-
-std::uint64_t Below(Random& random, std::uint64_t limit) {
-  return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random);
-}
 
 std::uint64_t SomeNumber(Random& random) {
   switch (Below(random, 4)) {

@@ -8,18 +8,15 @@
 #define LAUBERHORN_TESTS_VM_SERVE_RANDOM_H_
 
 #include <cstdint>
-#include <random>
 
 #include "abi/host/message.h"
+#include "tests/vm/kmod/random.h"
 
 namespace lauberhorn::serve {
 
-using Random = std::mt19937_64;
-
-// That of the environment, or a new one; prints it.
-std::uint64_t Seed();
-
-std::uint64_t Below(Random& random, std::uint64_t limit);
+using kmod::Below;
+using kmod::Random;
+using kmod::Seed;
 
 // A number that may mean something: a small one, a handle, a bit, or none.
 std::uint64_t SomeNumber(Random& random);

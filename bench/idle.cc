@@ -8,7 +8,6 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -20,8 +19,6 @@
 
 namespace lauberhorn::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr char kHelp[] =
     "usage: idle [SECONDS]\n"
@@ -35,10 +32,6 @@ int Failed(const absl::Status& status) {
   return 1;
 }
 
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 int Watch(Peer& peer, const ForkedServer& server, double seconds) {
   const auto client = peer.Connect(server.port());
   if (!client.ok()) return Failed(client.status());
@@ -50,26 +43,21 @@ int Watch(Peer& peer, const ForkedServer& server, double seconds) {
                seconds);
   sleep(kSettle);
 
-  const absl::StatusOr<ProcessSample> before = SampleProcess(server.pid());
-  if (!before.ok()) return Failed(before.status());
-  const Clock::time_point start = Clock::now();
-  while (SecondsSince(start) < seconds) usleep(100'000);
-  const double passed = SecondsSince(start);
-  const absl::StatusOr<ProcessSample> after = SampleProcess(server.pid());
-  if (!after.ok()) return Failed(after.status());
+  const absl::StatusOr<ProcessWatch> watch =
+      WatchProcess(server.pid(), seconds);
+  if (!watch.ok()) return Failed(watch.status());
 
-  const double cpu = after->cpu_seconds - before->cpu_seconds;
-  const double switches =
-      static_cast<double>(after->switches - before->switches);
   std::printf(
       "%d threads; until then %.6f s of a core and %.0f switches, and then\n"
       "%.6f s and %.0f switches in %.1f s; %.1f MiB resident\n",
-      after->threads, before->cpu_seconds,
-      static_cast<double>(before->switches), cpu, switches, passed,
-      after->rss_mib);
-  PrintFigure("idle_core_percent", 100 * cpu / passed, "percent");
-  PrintFigure("idle_wakeups_per_s", switches / passed, "wakeups/s");
-  PrintFigure("idle_rss_mib", after->rss_mib, "MiB");
+      watch->after.threads, watch->before.cpu_seconds,
+      static_cast<double>(watch->before.switches), watch->cpu_seconds(),
+      watch->switches(), watch->seconds, watch->after.rss_mib);
+  PrintFigure("idle_core_percent", 100 * watch->cpu_seconds() / watch->seconds,
+              "percent");
+  PrintFigure("idle_wakeups_per_s", watch->switches() / watch->seconds,
+              "wakeups/s");
+  PrintFigure("idle_rss_mib", watch->after.rss_mib, "MiB");
   return 0;
 }
 

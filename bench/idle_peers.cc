@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -29,7 +28,6 @@
 namespace lauberhorn::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using nic::testing::WireClients;
 
 constexpr char kHelp[] =
@@ -45,10 +43,6 @@ constexpr unsigned kSettle = 12;
 int Failed(const absl::Status& status) {
   std::fprintf(stderr, "idle_peers: %s\n", status.ToString().c_str());
   return 1;
-}
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 // A client needs some descriptors, and a server gives its peers an eighth.
@@ -92,29 +86,25 @@ int Watch(const ForkedServer& server, double seconds) {
                clients.size(), seconds);
   sleep(kSettle);
 
-  const absl::StatusOr<ProcessSample> before = SampleProcess(server.pid());
-  if (!before.ok()) return Failed(before.status());
-  const Clock::time_point start = Clock::now();
-  while (SecondsSince(start) < seconds) usleep(100'000);
-  const double passed = SecondsSince(start);
-  const absl::StatusOr<ProcessSample> after = SampleProcess(server.pid());
-  if (!after.ok()) return Failed(after.status());
+  const absl::StatusOr<ProcessWatch> watch =
+      WatchProcess(server.pid(), seconds);
+  if (!watch.ok()) return Failed(watch.status());
   // They are still there.
   status = clients.Call(1);
   if (!status.ok()) return Failed(status);
 
-  const double cpu = after->cpu_seconds - before->cpu_seconds;
-  const double switches =
-      static_cast<double>(after->switches - before->switches);
   std::printf(
       "%.1f MiB resident with one client, %.1f MiB with %zu more; %.6f s of a\n"
       "core and %.0f switches in %.1f s\n",
-      alone->rss_mib, after->rss_mib, clients.size(), cpu, switches, passed);
+      alone->rss_mib, watch->after.rss_mib, clients.size(),
+      watch->cpu_seconds(), watch->switches(), watch->seconds);
   PrintFigure("local_idle_peers", static_cast<double>(clients.size()), "peers");
   PrintFigure("local_idle_peer_kib",
-              (after->rss_mib - alone->rss_mib) * 1024 / kPeers, "KiB");
-  PrintFigure("local_idle_peers_wakeups_per_s", switches / passed, "wakeups/s");
-  PrintFigure("local_idle_peers_core_percent", 100 * cpu / passed, "percent");
+              (watch->after.rss_mib - alone->rss_mib) * 1024 / kPeers, "KiB");
+  PrintFigure("local_idle_peers_wakeups_per_s",
+              watch->switches() / watch->seconds, "wakeups/s");
+  PrintFigure("local_idle_peers_core_percent",
+              100 * watch->cpu_seconds() / watch->seconds, "percent");
   return 0;
 }
 

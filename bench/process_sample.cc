@@ -14,6 +14,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace lauberhorn::bench {
 namespace {
@@ -65,6 +67,20 @@ absl::StatusOr<ProcessSample> SampleProcess(pid_t pid) {
   sample.rss_mib =
       static_cast<double>(NumberIn(folder + "/status", "VmRSS")) / 1024;
   return sample;
+}
+
+absl::StatusOr<ProcessWatch> WatchProcess(pid_t pid, double seconds) {
+  ProcessWatch watch;
+  absl::StatusOr<ProcessSample> sample = SampleProcess(pid);
+  if (!sample.ok()) return sample.status();
+  watch.before = *sample;
+  const absl::Time start = absl::Now();
+  absl::SleepFor(absl::Seconds(seconds));
+  watch.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  sample = SampleProcess(pid);
+  if (!sample.ok()) return sample.status();
+  watch.after = *sample;
+  return watch;
 }
 
 }  // namespace lauberhorn::bench

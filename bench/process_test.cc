@@ -134,5 +134,14 @@ TEST(EchoLauberhornTest, AnswersWithTheRequest) {
   }
 }
 
+TEST(ProcessWatchTest, SeesWhoSleepsMeanwhile) {
+  const absl::StatusOr<ProcessWatch> watch = WatchProcess(getpid(), 0.01);
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  EXPECT_GE(watch->seconds, 0.01);
+  EXPECT_GE(watch->switches(), 1);  // this thread's own
+  EXPECT_GT(watch->cpu_seconds(), 0);
+  EXPECT_FALSE(WatchProcess(-1, 0).ok());
+}
+
 }  // namespace
 }  // namespace lauberhorn::bench

@@ -29,6 +29,8 @@ static void lh_interrupted(void *data)
 	struct lh_kernel_channel *channel = data;
 	struct lh_nic *nic = channel->nic;
 
+	/* What is put from here on wants another one. @call is free again. */
+	atomic_xchg(&channel->sent, 0);
 	lauberhorn_interrupt(channel - nic->channels);
 	atomic_dec(&nic->interrupts);
 }
@@ -182,22 +184,24 @@ int lh_channel_interrupt(struct lh_nic *nic, unsigned int cpu)
 	channel = &nic->channels[array_index_nospec(cpu, nic->cpus)];
 
 	trace_lauberhorn_interrupt(nic, cpu);
+	if (atomic_xchg(&channel->sent, 1))
+		return 0;
 	atomic_inc(&nic->interrupts);
 	error = smp_call_function_single_async(cpu, &channel->call);
 	if (!error)
 		return 0;
-	/* One is under way that has not looked yet; or the CPU went. */
-	if (error != -EBUSY) {
-		guard(irqsave)();
+	/* The CPU went. */
+	atomic_xchg(&channel->sent, 0);
+	scoped_guard(irqsave)
 		lauberhorn_interrupt(cpu);
-	}
 	atomic_dec(&nic->interrupts);
 	return 0;
 }
 
 /**
  * lh_channels_settle() - wait until no interrupt is under way
- * @nic: that is down
+ * @nic: that is down; a call that found it up may still send one, so whoever frees it
+ *       waits once more when there are no calls
  */
 void lh_channels_settle(struct lh_nic *nic)
 {

@@ -22,6 +22,8 @@
  * @out: answers
  * @state: what the NIC says of it
  * @broken: it had no room for an answer: nothing is taken any more
+ * @sent: whether an interrupt is under way that has not looked yet. Who makes it so
+ *        sends it, as nothing else keeps two senders of @call apart
  * @call: the interrupt
  */
 struct lh_kernel_channel {
@@ -30,6 +32,7 @@ struct lh_kernel_channel {
 	struct lh_lane out;
 	struct lh_channel_state *state;
 	bool broken;
+	atomic_t sent;
 	call_single_data_t call;
 };
 

@@ -119,6 +119,9 @@ static int lh_nic_release(struct inode *inode, struct file *file)
 			lh_places_clear(nic);
 		device->nic_opened = false;
 	}
+	/* What a call sent that came before the NIC went, and took its time. */
+	if (nic->attached)
+		lh_channels_settle(nic);
 	lh_nic_put(nic);
 	return 0;
 }

@@ -4,11 +4,14 @@
 // Kernel channels: commands that CPUs execute.
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "abi/host/cpu.h"
 #include "abi/host/device.h"
@@ -17,6 +20,7 @@
 #include "gtest/gtest.h"
 #include "tests/vm/kmod/child.h"
 #include "tests/vm/kmod/device.h"
+#include "tests/vm/kmod/module.h"
 #include "tests/vm/kmod/nic.h"
 
 namespace lauberhorn::kmod {
@@ -163,6 +167,39 @@ TEST_F(KernelChannel, ANicThatTakesNoAnswersIsNotServedAnyMore) {
   EXPECT_EQ(Answer(1, run), LH_ANSWER_DEAD);
   EXPECT_FALSE(nic_->AnswerNow(0).has_value());
   PinToAny();
+}
+
+TEST_F(KernelChannel, InterruptsMayMeet) {
+  StartParker(1);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 3; ++thread) {
+    threads.emplace_back([&] {
+      for (std::uint32_t round = 0; round < 3000; ++round) {
+        EXPECT_EQ(nic_->Interrupt(round % 2), 0);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::uint32_t cpu : {0U, 1U}) {
+    EXPECT_EQ(Answer(cpu, Run()), LH_ANSWER_DONE);
+    EXPECT_TRUE(WokeAndParked());
+  }
+}
+
+TEST_F(KernelChannel, InterruptsMayMeetTheEndOfTheirDevice) {
+  std::atomic<int> begun{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 3; ++thread) {
+    threads.emplace_back([&] {
+      ++begun;
+      while (nic_->Interrupt(1) == 0) continue;
+    });
+  }
+  while (begun < 3) std::this_thread::yield();
+  EXPECT_TRUE(Unbind());
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(nic_->Interrupt(1), ENODEV);
+  EXPECT_TRUE(Bind());
 }
 
 TEST_F(KernelChannel, InterruptsThatNameNoCpuAreRefused) {

@@ -84,13 +84,17 @@ static bool lh_event_of(struct lh_process *process, struct lh_nic_event *event)
 	return true;
 }
 
-/* The next event; false if there is none. */
-static bool lh_event_take(struct lh_nic *nic, struct lh_nic_event *event)
+/*
+ * The next event; false if there is none. A read has one ring, as its @first: so who
+ * rings without end keeps nobody's news back.
+ */
+static bool lh_event_take(struct lh_nic *nic, struct lh_nic_event *event,
+			  bool first)
 {
 	u32 place;
 
 	memset(event, 0, sizeof(*event));
-	if (atomic_xchg(&nic->rung, 0)) {
+	if (first && atomic_xchg(&nic->rung, 0)) {
 		event->kind = LH_NIC_EVENT_RING;
 		return true;
 	}
@@ -143,7 +147,7 @@ ssize_t lh_events_read(struct file *file, char __user *to, size_t size,
 		if (READ_ONCE(nic->down))
 			return -ENODEV;
 		for (; size - done >= sizeof(event); done += sizeof(event)) {
-			if (!lh_event_take(nic, &event))
+			if (!lh_event_take(nic, &event, !done))
 				break;
 			if (copy_to_user(to + done, &event, sizeof(event)))
 				return done ?: -EFAULT;

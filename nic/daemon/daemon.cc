@@ -156,17 +156,15 @@ void Daemon::AcceptReports(std::uint32_t place) {
 
 void Daemon::TakeEvents() {
   lh_nic_event events[kEvents];
-  for (;;) {
-    std::size_t count = 0;
-    const int error = node_.Read(absl::MakeSpan(events), &count);
-    if (error == EAGAIN) return;
-    if (error != 0) {
-      gone_ = true;
-      return;
-    }
-    for (std::size_t at = 0; at < count; ++at) OnEvent(events[at]);
-    if (count < kEvents) return;
+  std::size_t count = 0;
+  const int error = node_.Read(absl::MakeSpan(events), &count);
+  if (error == EAGAIN) return;
+  if (error != 0) {
+    gone_ = true;
+    return;
   }
+  // What is left is told again: so those who ring keep no engine from its turn.
+  for (std::size_t at = 0; at < count; ++at) OnEvent(events[at]);
 }
 
 void Daemon::OnEvent(const lh_nic_event& event) {

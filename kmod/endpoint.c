@@ -35,7 +35,8 @@ struct lh_endpoint *lh_endpoints_make(unsigned int count)
 	struct lh_endpoint *endpoints;
 	unsigned int number;
 
-	endpoints = kvcalloc(count, sizeof(*endpoints), GFP_KERNEL_ACCOUNT);
+	endpoints = kvcalloc(count, sizeof(*endpoints),
+			     GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
 	if (!endpoints)
 		return NULL;
 	for (number = 0; number < count; number++) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -43,6 +44,7 @@ TEST(Idle, CallsGoStraightToAThreadThatWaits) {
   const double all =
       direct + counted["calls_delivered_wake"] + counted["calls_staged"];
   EXPECT_GE(all, kCalls);
+  EXPECT_GT(direct, all / 2);
   std::printf("FIGURE vm_direct_share_idle_percent %.1f %%\n",
               100 * direct / all);
 }
@@ -71,6 +73,19 @@ double CpuSeconds(pid_t pid) {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+// How often it has gone to sleep, if it sleeps; else nothing.
+std::string Asleep(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/status"));
+  bool asleep = false;
+  for (std::string line; std::getline(file, line);) {
+    asleep = asleep || absl::StartsWith(line, "State:\tS");
+    if (absl::StartsWith(line, "voluntary_ctxt_switches")) {
+      return asleep ? line : "";
+    }
+  }
+  return "";
+}
+
 TEST(Idle, TheNicSleepsWhileServicesWait) {
   const Process nic = StartNic();
   std::vector<Service> services;
@@ -78,6 +93,12 @@ TEST(Idle, TheNicSleepsWhileServicesWait) {
     services.emplace_back(absl::StrCat("service ", number));
     CallOneByOne(services.back().port(), 1);
   }
+  // It comes to sleep, and nothing wakes it.
+  EXPECT_TRUE(ComesTrue([&] {
+    const std::string asleep = Asleep(nic.pid());
+    absl::SleepFor(absl::Seconds(1));
+    return !asleep.empty() && Asleep(nic.pid()) == asleep;
+  }));
   constexpr double kTime = 3;
   const double before = CpuSeconds(nic.pid());
   absl::SleepFor(absl::Seconds(kTime));

@@ -39,5 +39,6 @@ int main(int argc, char* argv[]) {
   std::printf(
       "FIGURE vm_calls_duplicated %llu calls\n",
       static_cast<unsigned long long>(lauberhorn::serve::CallsDuplicated()));
-  return status;
+  return status != 0 || lauberhorn::serve::CallsLost() != 0 ||
+         lauberhorn::serve::CallsDuplicated() != 0;
 }

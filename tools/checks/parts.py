@@ -209,6 +209,11 @@ PARTS = (
           configure("vm"), build("vm", "vm_kmod", "vm_serve", "lauberhornd"),
           run("tests/vm/kmod_test", "--config", "kasan"),
           run("tests/vm/serve_test", "--config", "kasan"))),
+    Part("kernel-services-long", "the module and services behind it with ten times as "
+         "many kills; instructions of a request",
+         (FULL, KERNEL), 40.0, SERIES + CODE,
+         (run("tests/vm/serve_test", "--jobs", "{jobs}", LAUBERHORN_LONG="1"),
+          build("vm", "vm_kmod"), run("tests/vm/kmod_test", LAUBERHORN_LONG="1"))),
     Part("kernel-rounds", "ten million rounds of parking and waking",
          (FULL, KERNEL), 15.0, SERIES,
          (run("linux-patches/build.sh", "--jobs", "{jobs}"),

@@ -32,6 +32,14 @@ namespace {
 constexpr kmod::NicOptions kOptions = {.endpoints = 16};
 constexpr int kBursts = 2'000;
 
+// Some words of the beginning of that memory.
+void Spoil(void* memory, std::size_t size, Random& random) {
+  auto* const words = static_cast<std::uint64_t*>(memory);
+  for (int word = 0; word < 64; ++word) {
+    words[Below(random, size / 8)] = SomeNumber(random);
+  }
+}
+
 // What it does with the part of a process.
 class Attack {
  public:
@@ -50,7 +58,7 @@ class Attack {
     region_ = std::make_unique<nic::Region>(
         kmod::PartOptions(kOptions),
         absl::MakeSpan(static_cast<std::uint8_t*>(base_), size_));
-    if (how_ == "layout") Spoil(sizeof(lh_info) + 4096);
+    if (how_ == "layout") Spoil(base_, sizeof(lh_info) + 4096, random_);
     region_->Ready(epoch_);
     if (how_ == "layout") region_->info()->magic = LH_MAGIC;
     for (std::uint32_t number = 0; number < region_->channels(); ++number) {
@@ -68,7 +76,7 @@ class Attack {
   std::uint64_t delivered() const { return delivered_; }
 
   void Go() {
-    if (how_ == "garbage") Spoil(size_);
+    if (how_ == "garbage") Spoil(base_, size_, random_);
     if (how_ == "epochs") {
       region_->info()->device_epoch = epoch_ + Below(random_, 3) - 1;
       region_->info()->status = Below(random_, 4);
@@ -83,14 +91,6 @@ class Attack {
   }
 
  private:
-  // Some words of the part's beginning.
-  void Spoil(std::size_t size) {
-    auto* const words = static_cast<std::uint64_t*>(base_);
-    for (int word = 0; word < 64; ++word) {
-      words[Below(random_, size / 8)] = SomeNumber(random_);
-    }
-  }
-
   // Whatever is asked for has been done.
   void Answer(std::uint32_t number) {
     lh_line* const line = lh_collect_begin(&out_[number]);
@@ -129,6 +129,13 @@ class Attack {
   std::vector<lh_lane> in_;
   std::uint64_t delivered_ = 0;
 };
+
+// What it does with the kernel's own part: lines of CPUs and their channels, at
+// which CPUs then look.
+void SpoilKernelsPart(const kmod::Nic& nic, Random& random) {
+  Spoil(nic.info(), nic.attached().device_size, random);
+  EXPECT_EQ(nic.Interrupt(static_cast<__u32>(Below(random, 2))), 0);
+}
 
 // What it asks of the kernel.
 void AskForAnything(const kmod::Nic& nic, Random& random) {
@@ -180,6 +187,7 @@ TEST_P(HostileNic, HarmsNobody) {
         }
       }
       for (const auto& [place, attack] : attacks) attack->Go();
+      if (GetParam() == std::string("kernel")) SpoilKernelsPart(*nic, random);
       AskForAnything(*nic, random);
       if (burst % 16 == 0) absl::SleepFor(absl::Milliseconds(1));
     }
@@ -195,7 +203,7 @@ TEST_P(HostileNic, HarmsNobody) {
 
 INSTANTIATE_TEST_SUITE_P(By, HostileNic,
                          ::testing::Values("silence", "layout", "garbage",
-                                           "epochs", "messages"),
+                                           "epochs", "messages", "kernel"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -54,7 +55,7 @@ struct Options {
   unsigned words = 110000;
   unsigned delayed = 1200;     // wake-ups
   unsigned capacity = 200000;  // of the recorder
-  unsigned seconds = 300;
+  unsigned seconds = 600;
 };
 
 Options Parse(const std::vector<std::string>& words) {
@@ -125,7 +126,10 @@ void LimitCgroup(pid_t process) {
 
 // Whether it was enough.
 bool Wait(const Options& options, Shared& shared) {
-  for (unsigned tenths = 0; tenths < options.seconds * 10; ++tenths) {
+  // By the clock: a pause takes as long as the storm lets it.
+  const auto end =
+      std::chrono::steady_clock::now() + std::chrono::seconds(options.seconds);
+  while (std::chrono::steady_clock::now() < end) {
     Pause(100000);
     if (options.recording.empty()) continue;
     const Devices::Progress progress = Devices::ReadProgress();

@@ -47,7 +47,6 @@ ChannelTable::ChannelTable(Region& region, Counters& counters,
       counters_(counters),
       cpus_(cpus),
       asymmetric_((region.info()->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0),
-      bell_(region.bell()),
       channels_(region.channels()),
       edges_(new ChannelCounters[region.channels()]) {
   for (std::uint32_t number = 0; number < region.channels(); ++number) {
@@ -231,19 +230,24 @@ void ChannelTable::WatchNoMore(std::uint32_t number) {
 
 bool ChannelTable::TakeBells(Nanos now) {
   bool rung = false;
-  for (std::uint32_t first = 0; first < channels_.size(); first += 64) {
-    __u64& word = BellWord(first);
+  std::uint32_t first = 0;
+  for (lh_bell_line& line : region_.bell()) {
     // A plain look first: the line stays shared while nobody rings.
-    if (lh_load_acquire(&word) == 0) continue;
-    rung = true;
-    std::uint64_t bits = lh_bell_take(&word);
-    while (bits != 0) {
-      const std::uint32_t number =
-          first + static_cast<std::uint32_t>(__builtin_ctzll(bits));
-      bits &= bits - 1;
-      // Bits beyond the last channel mean nothing.
-      if (number < channels_.size()) Watch(number, now);
+    std::uint64_t any = 0;
+    for (__u64& word : line.bits) any |= lh_load_acquire(&word);
+    rung = rung || any != 0;
+    for (std::size_t at = 0; any != 0 && at < LH_BELL_WORDS; ++at) {
+      std::uint64_t bits = lh_bell_take(&line.bits[at]);
+      while (bits != 0) {
+        const std::uint32_t number =
+            first + static_cast<std::uint32_t>(at) * 64 +
+            static_cast<std::uint32_t>(__builtin_ctzll(bits));
+        bits &= bits - 1;
+        // Bits beyond the last channel mean nothing.
+        if (number < channels_.size()) Watch(number, now);
+      }
     }
+    first += LH_BELL_BITS;
   }
   return rung;
 }
@@ -290,10 +294,12 @@ bool ChannelTable::TryToSleep() {
       return false;
     }
   }
-  for (std::uint32_t first = 0; first < channels_.size(); first += 64) {
-    if (lh_load_acquire(&BellWord(first)) != 0) {
-      Awake();
-      return false;
+  for (lh_bell_line& line : region_.bell()) {
+    for (__u64& word : line.bits) {
+      if (lh_load_acquire(&word) != 0) {
+        Awake();
+        return false;
+      }
     }
   }
   counters_.sleeps.Add();

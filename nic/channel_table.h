@@ -202,10 +202,6 @@ class ChannelTable {
     bool quarantined;
   };
 
-  // Where the bits are of channel `number`, the first of its word.
-  __u64& BellWord(std::uint32_t number) const {
-    return bell_[number / LH_BELL_BITS].bits[number / 64 % LH_BELL_WORDS];
-  }
   void Quarantine(std::uint32_t number, std::uint64_t reason);
   static bool Discard(Channel& channel);
 
@@ -219,7 +215,6 @@ class ChannelTable {
   Counters& counters_;
   ProcessCpus* const cpus_;
   const bool asymmetric_;
-  const absl::Span<lh_bell_line> bell_;
   std::vector<Channel> channels_;
   const std::unique_ptr<ChannelCounters[]> edges_;  // of channels_
   std::vector<std::uint32_t> watched_;

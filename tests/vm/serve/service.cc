@@ -382,7 +382,7 @@ Load CallMany(const std::shared_ptr<Runtime>& runtime, int port,
   request.name = name;
   request.id = MethodId(name);
   CallOptions patient;
-  patient.deadline = absl::Now() + absl::Minutes(10);
+  patient.deadline = absl::Now() + absl::Hours(1);
   Load load;
   std::uint64_t open = 0;
   for (std::uint64_t begun = 0;;) {

@@ -4,7 +4,7 @@
  * edge_log.h - every edge that a process takes, in a file
  *
  * The build with LAUBERHORN_CONFORMANCE includes this before everything else;
- * in all other builds the two macros are empty. If the environment names a
+ * in all other builds the three macros are empty. If the environment names a
  * folder (LAUBERHORN_EDGE_LOG), each process writes a file there, for
  * tests/conformance/check_edge_logs; if it names a file instead, all processes
  * write into that one, so a channel between two of them has one log. Without it
@@ -36,17 +36,17 @@ void lh_log_edge(int edge, const void* address, __u64 old, __u64 value);
  */
 void lh_log_lane(int direction, const void* lines, __u32 stride, __u32 slots);
 
-/*
- * The @size bytes at @view are another mapping of those at @original, which is
- * where the log has their lanes: an address of this process, or what else two
- * processes call the same memory. LH_LOG_NOWHERE: what happens there is not
- * logged. No bytes: it is no mapping any more.
- */
+/* For lh_log_view(): what happens there is not logged. */
 #define LH_LOG_NOWHERE ((const void*)-1L)
 
 /* What all call the part of a process of the kernel's device, by its place. */
 #define LH_LOG_PART(process) ((const void*)(((__u64)(process) + 1) << 36))
 
+/*
+ * The @size bytes at @view are another mapping of those at @original, which is
+ * where the log has their lanes: an address of this process, or what else two
+ * processes call the same memory. No bytes: it is no mapping any more.
+ */
 void lh_log_view(const void* view, __u64 size, const void* original);
 
 #ifdef __cplusplus

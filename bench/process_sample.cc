@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 #include "bench/process_sample.h"
 
+#include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -74,9 +75,11 @@ absl::StatusOr<ProcessWatch> WatchProcess(pid_t pid, double seconds) {
   absl::StatusOr<ProcessSample> sample = SampleProcess(pid);
   if (!sample.ok()) return sample.status();
   watch.before = *sample;
-  const absl::Time start = absl::Now();
+  const auto start = std::chrono::steady_clock::now();
   absl::SleepFor(absl::Seconds(seconds));
-  watch.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  watch.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
   sample = SampleProcess(pid);
   if (!sample.ok()) return sample.status();
   watch.after = *sample;

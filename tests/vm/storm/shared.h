@@ -28,6 +28,8 @@ struct Shared {
   std::atomic<unsigned> lively = 4;
   // None is; who wakes with a delayed dequeue has the CPU.
   std::atomic<bool> calm = false;
+  // Bound threads that became another program.
+  std::atomic<unsigned> bound_execs = 0;
   std::array<std::atomic<pid_t>, kThreads> threads = {};  // 0: none
 };
 

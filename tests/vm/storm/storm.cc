@@ -47,6 +47,8 @@ namespace {
 constexpr char kUnrecorded[] = "--unrecorded";
 constexpr char kFaults[] = "/sys/kernel/debug/lauberhorn/faults";
 constexpr char kCgroups[] = "/sys/fs/cgroup";
+// A binding that outlives an exec shows only after one.
+constexpr unsigned kBoundExecs = 3;
 
 struct Options {
   std::string recording;  // empty: none
@@ -134,7 +136,8 @@ bool Wait(const Options& options, Shared& shared) {
     if (options.recording.empty()) continue;
     const Devices::Progress progress = Devices::ReadProgress();
     if (progress.words >= options.words &&
-        progress.delayed >= options.delayed) {
+        progress.delayed >= options.delayed &&
+        shared.bound_execs >= kBoundExecs) {
       return true;
     }
     shared.calm = progress.words >= options.words;
@@ -178,9 +181,11 @@ int Run(const Options& options) {
   if (recorded) Devices::Save(options.recording);
   if (!options.fault.empty() && !WriteFile(kFaults, "none")) Die("no fault");
   if (!recorded) return failed;
-  std::printf("storm: %u words, %u delayed wake-ups, %u records on a CPU%s\n",
-              progress.words, progress.delayed, progress.records,
-              enough ? "" : ", which is not what was asked for");
+  std::printf(
+      "storm: %u words, %u delayed wake-ups, %u bound threads that "
+      "became another program, %u records on a CPU%s\n",
+      progress.words, progress.delayed, shared.bound_execs.load(),
+      progress.records, enough ? "" : ", which is not what was asked for");
   return failed;
 }
 

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/vm/storm/workers.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <functional>
@@ -21,6 +23,9 @@ constexpr std::uint32_t kBredEndpoint = 500;
 constexpr std::uint32_t kDuelEndpoint = 600;
 constexpr unsigned kDuellists = 4;
 constexpr unsigned kBred = 2;  // at a time
+// Microseconds that a child lives at most.
+constexpr std::uint64_t kPatience = 30000;
+constexpr std::uint64_t kMostPatience = 3000000;
 constexpr char kSelf[] = "/proc/self/exe";
 
 // Runs of several threads: who ran long has had more than its share when it
@@ -97,10 +102,12 @@ void Duel(const Devices& devices, Shared& shared, unsigned duellist,
   }
 }
 
-// Threads of a process that ends with them, or without.
+// Threads of a process that ends with them, or without. If it is bound and
+// becomes another program, it writes into `exec` before, which closes then.
 void LiveShortly(const Devices& devices, Shared& shared, std::uint32_t endpoint,
-                 Random random) {
-  if (random.Below(4) != 0) devices.Bind(endpoint, ++shared.generation);
+                 int exec, Random random) {
+  const bool bound =
+      random.Below(4) != 0 && devices.Bind(endpoint, ++shared.generation);
   const std::uint64_t more = random.Below(2);
   for (std::uint64_t thread = 0; thread < more; ++thread) {
     std::thread([&devices, &shared, endpoint, random]() mutable {
@@ -114,11 +121,37 @@ void LiveShortly(const Devices& devices, Shared& shared, std::uint32_t endpoint,
       return;
     case 1:
     case 2:
+      if (bound && write(exec, "", 1) != 1) _exit(1);
       execl(kSelf, kSelf, kEndAtOnce, nullptr);
       _exit(1);
     default:
       RunUntilKilled(random);
   }
+}
+
+struct Child {
+  pid_t pid;
+  int exec;  // a pipe that does not block
+};
+
+Child Bear(const Devices& devices, Shared& shared, std::uint32_t endpoint,
+           Random random) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) Die("pipe2");
+  const pid_t pid = fork();
+  if (pid < 0) Die("fork");
+  if (pid == 0) {
+    LiveShortly(devices, shared, endpoint, ends[1], random);
+    _exit(0);
+  }
+  close(ends[1]);
+  return {pid, ends[0]};
+}
+
+// Whether it was bound and is another program now, or was one.
+bool Executed(const Child& child) {
+  char byte;
+  return read(child.exec, &byte, 1) == 1 && read(child.exec, &byte, 1) == 0;
 }
 
 }  // namespace
@@ -141,23 +174,25 @@ void RunWorkers(const Devices& devices, Shared& shared, unsigned process,
 
 void Breed(const Devices& devices, Shared& shared, std::uint64_t seed) {
   Random random(seed, kBredEndpoint);
+  std::uint64_t patience = kPatience;
   for (std::uint64_t born = 0; !shared.over; ++born) {
-    std::vector<pid_t> children;
+    std::vector<Child> children;
     for (unsigned child = 0; child < kBred; ++child) {
-      const pid_t pid = fork();
-      if (pid < 0) Die("fork");
-      if (pid == 0) {
-        LiveShortly(devices, shared, kBredEndpoint + 2 * child,
-                    Random(seed, 1000 + born * kBred + child));
-        _exit(0);
-      }
-      children.push_back(pid);
+      children.push_back(Bear(devices, shared, kBredEndpoint + 2 * child,
+                              Random(seed, 1000 + born * kBred + child)));
     }
-    Pause(2000 + random.Below(30000));
-    for (const pid_t child : children) {
-      kill(child, SIGKILL);
-      waitpid(child, nullptr, 0);
+    Pause(2000 + random.Below(patience));
+    const unsigned before = shared.bound_execs;
+    for (const Child& child : children) {
+      if (Executed(child)) ++shared.bound_execs;
+      kill(child.pid, SIGKILL);
+      waitpid(child.pid, nullptr, 0);
+      close(child.exec);
     }
+    // On a slow machine it takes long until a child is another program.
+    patience = shared.bound_execs != before
+                   ? kPatience
+                   : std::min(patience * 5 / 4, kMostPatience);
   }
 }
 

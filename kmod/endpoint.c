@@ -299,6 +299,7 @@ unsigned int lh_run(struct lh_nic *nic, u32 endpoint, u32 generation, int cpu,
 	unsigned int answer =
 		lh_run_endpoint(nic, endpoint, generation, cpu, preempt, mask);
 
+	atomic64_inc(&nic->device->counters[answer]);
 	trace_lauberhorn_wake(nic, endpoint, generation, cpu, answer);
 	return answer;
 }

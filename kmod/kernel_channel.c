@@ -183,6 +183,7 @@ int lh_channel_interrupt(struct lh_nic *nic, unsigned int cpu)
 		return -EINVAL;
 	channel = &nic->channels[array_index_nospec(cpu, nic->cpus)];
 
+	atomic64_inc(&nic->device->counters[LH_COUNT_INTERRUPTS]);
 	trace_lauberhorn_interrupt(nic, cpu);
 	if (atomic_xchg(&channel->sent, 1))
 		return 0;

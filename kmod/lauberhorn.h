@@ -63,6 +63,13 @@ struct vm_area_struct;
 
 #define LH_DEVICES 8 /* at most, two minors each */
 
+/* What a device counts: how often RUN and PREEMPT got each answer, LH_ANSWER_*; and */
+enum lh_counter {
+	LH_COUNT_INTERRUPTS =
+		LH_ANSWER_OFFLINE + 1, /* that its NICs asked for */
+	LH_COUNTERS,
+};
+
 /**
  * struct lh_device - one device
  * @process_node: /dev/lauberhornN, and what sysfs shows
@@ -77,6 +84,7 @@ struct vm_area_struct;
  * @nic_opened: whether somebody has the NIC's node open; under @lock
  * @gone: unbound; under both to write, either to read
  * @epoch: the last that began; under @life to write
+ * @counters: of all NICs that it had
  */
 struct lh_device {
 	struct device process_node;
@@ -92,6 +100,7 @@ struct lh_device {
 	bool nic_opened;
 	bool gone;
 	u64 epoch;
+	atomic64_t counters[LH_COUNTERS];
 };
 
 /**

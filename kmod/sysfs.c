@@ -9,8 +9,10 @@
  *   epoch      of its NIC, or of the last that it had
  *   status     ready, reset (a NIC has come and does not serve yet), or down
  *   processes  that are attached, or have left and are not forgotten
+ *   counters/  for root: how often RUN and PREEMPT got each answer, and how often a
+ *              NIC interrupted a CPU, since the device is there
  *
- * Locking: the lock of the device, for a moment each.
+ * Locking: the lock of the device, for a moment each; counters have none.
  */
 
 #include <linux/device.h>
@@ -89,6 +91,45 @@ static ssize_t processes_show(struct device *node,
 }
 static DEVICE_ATTR_RO(processes);
 
+static ssize_t counter_show(struct device *node,
+			    struct device_attribute *attribute, char *text)
+{
+	const struct dev_ext_attribute *counter =
+		container_of(attribute, struct dev_ext_attribute, attr);
+
+	return sysfs_emit(
+		text, "%llu\n",
+		(u64)atomic64_read(
+			&lh_device_of(node)
+				 ->counters[(uintptr_t)counter->var]));
+}
+
+#define LH_COUNTER(name, which)                                 \
+	static struct dev_ext_attribute lh_counter_##name = {   \
+		.attr = __ATTR(name, 0400, counter_show, NULL), \
+		.var = (void *)(uintptr_t)(which),              \
+	}
+
+LH_COUNTER(done, LH_ANSWER_DONE);
+LH_COUNTER(early, LH_ANSWER_EARLY);
+LH_COUNTER(stale, LH_ANSWER_STALE);
+LH_COUNTER(dead, LH_ANSWER_DEAD);
+LH_COUNTER(not_allowed, LH_ANSWER_NOT_ALLOWED);
+LH_COUNTER(offline, LH_ANSWER_OFFLINE);
+LH_COUNTER(interrupts, LH_COUNT_INTERRUPTS);
+
+static struct attribute *lh_counter_attributes[] = {
+	&lh_counter_done.attr.attr,	   &lh_counter_early.attr.attr,
+	&lh_counter_stale.attr.attr,	   &lh_counter_dead.attr.attr,
+	&lh_counter_not_allowed.attr.attr, &lh_counter_offline.attr.attr,
+	&lh_counter_interrupts.attr.attr,  NULL,
+};
+
+static const struct attribute_group lh_counter_group = {
+	.name = "counters",
+	.attrs = lh_counter_attributes,
+};
+
 static struct attribute *lh_device_attributes[] = {
 	&dev_attr_abi.attr,
 	&dev_attr_features.attr,
@@ -105,5 +146,6 @@ static const struct attribute_group lh_device_group = {
 
 const struct attribute_group *lh_device_groups[] = {
 	&lh_device_group,
+	&lh_counter_group,
 	NULL,
 };

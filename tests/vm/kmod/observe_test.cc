@@ -1,8 +1,11 @@
 // SPDX-FileCopyrightText: The Lauberhorn authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What debugfs and the tracepoints say of processes and of those who wait.
+// What sysfs, debugfs and the tracepoints say of processes and of those who
+// wait.
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -30,6 +33,13 @@ std::string Text(const std::string& path) {
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   return text.str();
+}
+
+std::uint64_t Counter(const std::string& name) {
+  const std::string text =
+      Text("/sys/class/lauberhorn/lauberhorn0/counters/" + name);
+  EXPECT_NE(text, "") << name;
+  return std::strtoull(text.c_str(), nullptr, 10);
 }
 
 void Write(const std::string& path, const std::string& text) {
@@ -115,6 +125,28 @@ TEST(Observe, DebugfsShowsWhoWaits) {
   EXPECT_TRUE(Shows(""));
 }
 
+TEST(Observe, CountersTellAnswers) {
+  const std::uint64_t done = Counter("done");
+  const std::uint64_t early = Counter("early");
+  const std::uint64_t stale = Counter("stale");
+  const auto nic = Nic::Started();
+  Child child([](const Parent& test) {
+    Device device;
+    EXPECT_EQ(device.Attach(), 0);
+    EXPECT_EQ(device.Park(1), 0);
+    test.Await('q');
+  });
+  const Part part = nic->Accept();
+  EXPECT_EQ(nic->Wake(part, 3), LH_ANSWER_EARLY);
+  ASSERT_TRUE(child.Parks());
+  EXPECT_EQ(nic->Wake(part, 1), LH_ANSWER_DONE);
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+  EXPECT_EQ(Counter("done"), done + 1);
+  EXPECT_EQ(Counter("early"), early + 1);
+  EXPECT_EQ(Counter("stale"), stale);
+}
+
 TEST(Observe, DebugfsIsTheDevices) {
   ASSERT_TRUE(Unbind());
   EXPECT_FALSE(std::ifstream(kAttachments).good());
@@ -181,7 +213,9 @@ TEST(ObserveBound, BothShowThreadsThatAreBound) {
   ASSERT_TRUE(nic->Becomes(3, LH_ENDPOINT_PARKED));
   EXPECT_TRUE(
       Shows("0 1 " + std::to_string(child.pid()) + " 0 attached 1 0 0 0\n"));
+  const std::uint64_t interrupts = Counter("interrupts");
   EXPECT_EQ(nic->Interrupt(1), 0);
+  EXPECT_EQ(Counter("interrupts"), interrupts + 1);
   EXPECT_EQ(nic->Wake(part, 3), LH_ANSWER_DONE);
   child.Say('q');
   EXPECT_TRUE(child.EndsWell());

@@ -41,9 +41,9 @@ std::uint32_t EndpointCalls(const lh_process_layout& process) {
 
 Connection::Connection(const RuntimeOptions& options, std::uint64_t number,
                        std::unique_ptr<Device> device,
-                       const MethodRows& methods, std::function<void()> on_loss)
+                       const MethodRows& methods, std::function<void()> renew)
     : number_(number),
-      on_loss_(std::move(on_loss)),
+      renew_(std::move(renew)),
       device_(std::move(device)),
       endpoints_(std::make_shared<EndpointPool>(*this, *device_,
                                                 options.spin_before_park)),
@@ -63,7 +63,7 @@ Connection::~Connection() {
 
 bool Connection::NoticeLoss() const {
   if (!IsLost()) return false;
-  on_loss_();
+  AskForRenewal();
   return true;
 }
 

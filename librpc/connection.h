@@ -40,12 +40,13 @@ namespace lauberhorn {
 
 class Connection {
  public:
-  // `number` is not 0, and no other connection of the runtime has it.
-  // `on_loss` is called, from any thread and more than once, when somebody
-  // finds that the NIC is lost. The methods outlive the connection.
+  // `number` is not 0, and no other connection of the runtime has it. `renew`
+  // is called, from any thread and more than once, when somebody finds that the
+  // NIC is lost, or that nobody is left who would find that. The methods
+  // outlive the connection.
   Connection(const RuntimeOptions& options, std::uint64_t number,
              std::unique_ptr<Device> device, const MethodRows& methods,
-             std::function<void()> on_loss);
+             std::function<void()> renew);
 
   // Waits for the workers, whom nobody needs any more.
   ~Connection();
@@ -61,6 +62,12 @@ class Connection {
 
   // The same; if so the runtime is told.
   bool NoticeLoss() const;
+
+  // The runtime is told to look after it: it is lost, or may be lost unnoticed.
+  void AskForRenewal() const { renew_(); }
+
+  // Whether there is nothing to be looked after.
+  bool IsSettled() { return !IsLost() && !workers_.AreMissing(); }
 
   // Device::LetGo(); it is lost.
   void LetGo() { device_->LetGo(); }
@@ -112,7 +119,7 @@ class Connection {
                                             const ServerAddress& address);
 
   const std::uint64_t number_;
-  const std::function<void()> on_loss_;
+  const std::function<void()> renew_;
   const std::unique_ptr<Device> device_;
   const std::shared_ptr<EndpointPool> endpoints_;
   CallNumbers call_numbers_;  // of endpoints

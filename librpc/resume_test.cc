@@ -5,6 +5,7 @@
 // call again, and whoever ends meanwhile ends.
 
 #include <atomic>
+#include <cstdint>
 #include <latch>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@
 #include "lauberhorn/runtime.h"
 #include "lauberhorn/server.h"
 #include "lauberhorn/server_call.h"
+#include "librpc/runtime_impl.h"
 #include "librpc/testing/mortal_nic.h"
 #include "librpc/testing/rpc_service.h"
 
@@ -111,6 +113,29 @@ TEST_F(ResumeTest, ServersServeAgainWhereTheyDid) {
   }
   one.server->Shutdown();
   EXPECT_EQ(*Call(*to_two, "Name", ""), "two");
+}
+
+// A NIC that keeps the contract sends none home who is the last.
+TEST_F(ResumeTest, AServerServesAgainWhoseWorkersHadAllBeenSentHome) {
+  TestServer server(runtime_);
+  const std::shared_ptr<Client> client =
+      Connect(OpenRuntime(), server.target());
+  ASSERT_EQ(*Call(*client, "Name", ""), "one");
+  const auto connection = RuntimeImpl::From(*runtime_).Current();
+  const std::uint64_t mine = (*connection->endpoints().ThisThread())->handle();
+  // Also those that were started for the last call, and come now.
+  while (!connection->workers().HaveEnded()) {
+    for (const std::uint32_t endpoint : nic_.life()->bound()) {
+      const auto& layout = nic_.life()->Attach().endpoints[endpoint];
+      lh_command_handle command;
+      command.handle = lh_handle(layout.index, layout.generation);
+      if (command.handle == mine) continue;
+      (void)connection->Control(LH_COMMAND_ENDPOINT_RETIRE, command);
+    }
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  Restart();
+  EXPECT_EQ(CallAtLast(*client, "Name"), "one");
 }
 
 TEST_F(ResumeTest, ACallInFlightEndsOnceAndIsNotRunAgain) {

@@ -167,7 +167,7 @@ void RuntimeImpl::WaitForLostWorkers() {
 bool RuntimeImpl::Renew() {
   DropLost();
   const std::shared_ptr<Connection> last = Current();
-  if (!last->IsLost()) return RegisterAll(last);
+  if (!last->IsLost()) return RegisterAll(last) && last->IsSettled();
   // The module may have to go before the next NIC comes.
   last->LetGo();
   absl::StatusOr<std::unique_ptr<Device>> device = open_();
@@ -177,7 +177,7 @@ bool RuntimeImpl::Renew() {
   const bool registered = RegisterAll(next);
   Publish(next);
   DropLost();
-  return registered && !next->IsLost();
+  return registered && next->IsSettled();
 }
 
 bool RuntimeImpl::RegisterAll(const std::shared_ptr<Connection>& to) {

@@ -74,14 +74,13 @@ absl::Status Workers::Acquire() {
     absl::Status status = endpoints_.ControlSurely(LH_COMMAND_LIMITS, limits_);
     if (!status.ok()) return status;
     std::unique_lock<std::mutex> lock(mutex_);
-    stopping_ = false;
-    const absl::StatusOr<Iterator> first = Start();
-    if (!first.ok()) return first.status();
+    begun_.reset();
+    status = Start();
+    if (!status.ok()) return status;
+    needed_ = true;
     // It takes its endpoint itself: it is its thread's.
-    while ((*first)->endpoint == 0 && (*first)->status.ok()) {
-      changed_.wait(lock);
-    }
-    status = (*first)->status;
+    while (!begun_.has_value()) changed_.wait(lock);
+    status = *begun_;
     lock.unlock();
     if (!status.ok()) {
       StopAll();
@@ -97,7 +96,7 @@ void Workers::Release() {
   if (--users_ == 0) StopAll();
 }
 
-absl::StatusOr<Workers::Iterator> Workers::Start() {
+absl::Status Workers::Start() {
   const auto self = workers_.emplace(workers_.end());
   try {
     self->thread = std::thread([this, self] { Main(self); });
@@ -106,16 +105,16 @@ absl::StatusOr<Workers::Iterator> Workers::Start() {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot start a worker thread: ", error.what()));
   }
-  return self;
+  return absl::OkStatus();
 }
 
 void Workers::Grow() {
   if (growing_.exchange(true, std::memory_order_acq_rel)) return;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!stopping_ && count() < limits_.threads && Start().ok()) return;
+    if (needed_ && count() < limits_.threads && Start().ok()) return;
     growing_.store(false, std::memory_order_release);
-    if (stopping_ || count() >= limits_.threads) return;
+    if (!needed_ || count() >= limits_.threads) return;
   }
   NoMore();
 }
@@ -129,9 +128,9 @@ void Workers::NoMore() {
 
 void Workers::StopAll() {
   std::unique_lock<std::mutex> lock(mutex_);
-  stopping_ = true;
+  needed_ = false;
   for (const Worker& worker : workers_) {
-    if (worker.endpoint == 0) continue;  // it will see `stopping_`
+    if (worker.endpoint == 0) continue;  // it will see `needed_`
     if (worker.gone) continue;           // it ends by itself
     lh_command_handle command;
     command.handle = worker.endpoint;
@@ -158,6 +157,11 @@ bool Workers::HaveEnded() {
   return workers_.empty();
 }
 
+bool Workers::AreMissing() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return needed_ && workers_.empty();
+}
+
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.
@@ -178,11 +182,10 @@ bool Workers::Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint) {
   if (endpoint.ok()) {
     self->endpoint = (*endpoint)->handle();
     count_.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    self->status = endpoint.status();
   }
+  if (!begun_.has_value()) begun_ = endpoint.status();
   changed_.notify_all();
-  return endpoint.ok() && !stopping_;
+  return endpoint.ok() && needed_;
 }
 
 void Workers::End(Iterator self, bool sent_home) {
@@ -203,9 +206,10 @@ void Workers::End(Iterator self, bool sent_home) {
     ended_.splice(ended_.end(), workers_, self);
     // The NIC is there, and did not send it home: it may have been the last
     // that there may be.
-    if (served && !sent_home && !lost && !stopping_) (void)Start();
+    if (served && !sent_home && !lost && needed_) (void)Start();
     changed_.notify_all();
   }
+  if (AreMissing()) endpoints_.connection().AskForRenewal();
   // Whoever ends joins who ended before.
   for (Worker& worker : ended) worker.thread.join();
 }

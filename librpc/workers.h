@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "abi/host/control.h"
@@ -61,6 +62,11 @@ class Workers {
   // Whether they have, now.
   bool HaveEnded();
 
+  // Whether they have though somebody needs them: so none finds out if the NIC
+  // is lost. A NIC that sends its last worker home does that, or one that
+  // serves none of the endpoints any more.
+  bool AreMissing();
+
   // How many threads serve, now.
   std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }
 
@@ -69,12 +75,11 @@ class Workers {
     std::thread thread;
     std::uint64_t endpoint = 0;  // handle; 0 until it has one
     bool gone = false;           // the endpoint may be another thread's
-    absl::Status status;         // why it has none
   };
   using Iterator = std::list<Worker>::iterator;
 
   // Starts one more.
-  absl::StatusOr<Iterator> Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Grow();
   void NoMore();
   void StopAll();
@@ -96,7 +101,9 @@ class Workers {
   std::uint32_t users_ ABSL_GUARDED_BY(users_mutex_) = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool needed_ ABSL_GUARDED_BY(mutex_) = false;
+  // What became of the first; empty until it has begun.
+  std::optional<absl::Status> begun_ ABSL_GUARDED_BY(mutex_);
   std::list<Worker> workers_ ABSL_GUARDED_BY(mutex_);
   std::list<Worker> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
 };

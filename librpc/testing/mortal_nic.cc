@@ -58,6 +58,11 @@ void MortalNic::Start(int refusals) {
   refusals_ = refusals;
 }
 
+MortalDevice* MortalNic::life() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return life_;
+}
+
 void MortalNic::DieAtBirth(int lives) {
   const std::lock_guard<std::mutex> lock(mutex_);
   stillborn_ = lives;

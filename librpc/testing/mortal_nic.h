@@ -40,6 +40,9 @@ class MortalNic {
   // The next lives end at once, so many.
   void DieAtBirth(int lives);
 
+  // Its life, if the runtime has not let it go; the runtime's.
+  MortalDevice* life();
+
   // How many devices the runtime has not let go.
   int devices() const { return devices_; }
 

@@ -103,6 +103,10 @@ bool Engine::ForEachWire(Visit visit) {
   return true;
 }
 
+bool Engine::WiresAreQuiet() {
+  return ForEachWire([](const Wire& wire) { return wire.IsQuiet(); });
+}
+
 bool Engine::TryToSleep() {
   if (!TryToSleepOnWires()) return false;
   if (channels_.TryToSleep()) {

@@ -79,6 +79,9 @@ class Engine final : private ServerTransport::Handler,
   bool unfinished() const { return unfinished_; }
   Nanos NextTimer();
 
+  // Whether no wire has anything, as far as a few loads can tell (Wire).
+  bool WiresAreQuiet();
+
   // Says to the processes that the engine sleeps, and looks once more. True: it
   // may sleep until a packet, a ring, or the time that Poll() returned; Awake()
   // must follow. False: there is work.

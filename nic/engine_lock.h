@@ -64,6 +64,11 @@ class EngineLock {
     }
   }
 
+  // By who holds it: whether somebody left a mark, or sleeps in Lock().
+  bool IsWanted() const {
+    return word_.load(std::memory_order_relaxed) != kHeld;
+  }
+
   // False: somebody left a mark, and the lock is still the caller's, who looks
   // again.
   bool Unlock() {

@@ -34,6 +34,23 @@ TEST(EngineLockTest, WhoeverHasItLooksOnceMoreForAllMarks) {
   EXPECT_TRUE(lock.TryLock());
 }
 
+TEST(EngineLockTest, WhoHasItKnowsThatOthersWantIt) {
+  EngineLock lock;
+  ASSERT_TRUE(lock.TryLock());
+  EXPECT_FALSE(lock.IsWanted());
+  EXPECT_FALSE(lock.TryLockOrMark());
+  EXPECT_TRUE(lock.IsWanted());
+  EXPECT_FALSE(lock.Unlock());
+  EXPECT_FALSE(lock.IsWanted());
+  std::thread waiter([&] {
+    lock.Lock();
+    EXPECT_TRUE(lock.Unlock());
+  });
+  while (!lock.IsWanted()) std::this_thread::yield();
+  EXPECT_TRUE(lock.Unlock());
+  waiter.join();
+}
+
 TEST(EngineLockTest, AMarkOutlivesAWaiter) {
   EngineLock lock;
   lock.Lock();

@@ -150,6 +150,7 @@ class FusedDriver final : private Waker {
   void Release();
   void Turns(Engine::Look look, Nanos now);
   void TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now);
+  void AwaitWires() const;
   // The leader's: nobody looks at the wires from now on, until then; false if
   // they want another look. And that somebody does again.
   bool TryToSleepOnWires(Nanos until);

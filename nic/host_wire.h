@@ -31,6 +31,9 @@ class HostWire final : public Wire {
       std::unique_ptr<UdpWire> udp);
 
   absl::Span<const Datagram> Receive() override;
+  bool IsQuiet() const override {
+    return !udp_next_ && !look_at_events_ && links_.AreQuiet();
+  }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override;
   absl::Span<const Address> Unreachable() override {

@@ -107,6 +107,19 @@ TEST_F(HostWireTest, WhatFindsNoRoomGoesByUdp) {
   EXPECT_TRUE(peers_.at_server.Next().linked);
 }
 
+// Who asks again and again without a turn finds out what came.
+TEST_F(HostWireTest, IsQuietUntilAPacketComes) {
+  EXPECT_FALSE(peers_.server->IsQuiet()) << "only its socket can tell";
+  peers_.OpenLink();
+  peers_.ToServer(1);
+  EXPECT_EQ(peers_.at_server.Next().number, 1u);
+  // Now and then a turn looks at the socket, too.
+  while (!peers_.server->IsQuiet()) peers_.at_server.Turn();
+  peers_.ToServer(2);
+  EXPECT_FALSE(peers_.server->IsQuiet());
+  EXPECT_EQ(peers_.at_server.Next().number, 2u);
+}
+
 TEST_F(HostWireTest, PacketsEndASleep) {
   peers_.OpenLink();
   FallAsleep(*peers_.server, peers_.at_server);

@@ -74,6 +74,9 @@ class LocalLink {
   // user, or one that is longer than a slot.
   absl::Span<const std::uint8_t> Take(std::uint8_t* room);
 
+  // Whether Take() has nothing to tell.
+  bool IsQuiet() const;
+
   // Gives back what Take() returned since the last time.
   void Release();
 

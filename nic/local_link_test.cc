@@ -80,6 +80,15 @@ TEST_P(LocalLinkTest, CarriesPacketsInOrder) {
   }
 }
 
+TEST_P(LocalLinkTest, IsQuietWhenNothingIsThere) {
+  EXPECT_TRUE(server_->IsQuiet());
+  ASSERT_TRUE(client_->Put(Bytes("a")));
+  EXPECT_FALSE(server_->IsQuiet());
+  EXPECT_TRUE(client_->IsQuiet());
+  EXPECT_EQ(TakeAtServer(), "a");
+  EXPECT_TRUE(server_->IsQuiet());
+}
+
 TEST_P(LocalLinkTest, HasRoomForSoMany) {
   for (int number = 0; number < LH_LINK_SLOTS; ++number) {
     ASSERT_TRUE(client_->Put(Bytes("a")));

@@ -104,6 +104,14 @@ std::size_t LocalLinks::Take(absl::Span<Datagram> batch) {
   return count;
 }
 
+bool LocalLinks::AreQuiet() const {
+  if (hot_.empty() || !ended_.empty()) return false;
+  return std::all_of(hot_.begin(), hot_.end(), [this](std::uint32_t index) {
+    const Entry& entry = entries_[index];
+    return entry.state == kOpen && !entry.in_socket && entry.link->IsQuiet();
+  });
+}
+
 absl::Span<const std::uint8_t> LocalLinks::TakeFromSocket(Entry& entry,
                                                           std::uint8_t* room) {
   const std::size_t size = TakePacket(entry.link->socket(), room);

@@ -77,6 +77,10 @@ class LocalLinks {
   // Whether Take() looks at any.
   bool looks() const { return !hot_.empty(); }
 
+  // Whether it does, and none of them has anything; as far as a look at their
+  // memory can tell.
+  bool AreQuiet() const;
+
   // As of Wire.
   absl::Span<const Address> Gone() {
     if (ended_.empty()) return {};

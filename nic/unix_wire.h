@@ -43,6 +43,9 @@ class UnixWire final : public SocketWire {
   void Forget(const Address& address) override;
 
   absl::Span<const Datagram> Receive() override;
+  bool IsQuiet() const override {
+    return unreachable_.empty() && !look_at_events_ && links_.AreQuiet();
+  }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override { links_.Ring(); }
   absl::Span<const Address> Unreachable() override;

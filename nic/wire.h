@@ -47,6 +47,10 @@ class Wire {
   // tell of then ends that sleep. An empty packet is an element without bytes.
   virtual absl::Span<const Datagram> Receive() = 0;
 
+  // Whether nothing has come since then, as far as a few loads can tell: for
+  // who looks again and again. False if only Receive() can tell.
+  virtual bool IsQuiet() const { return false; }
+
   // Sends a packet of at most LH_PACKET_MAX bytes; a larger one is lost. May
   // keep a copy of it until Flush().
   virtual void Send(const Address& to,

@@ -94,8 +94,10 @@ void Stay(Runtime& runtime, ServerCall& call, absl::string_view how) {
     park.endpoint = OwnEndpoint(runtime);
     const int file = OwnFile();
     SayWhere();
-    ioctl(file, LH_DEVICE_PARK, &park);
-    Die("PARK ended");
+    // A RUN that was remembered ends it at once.
+    while (ioctl(file, LH_DEVICE_PARK, &park) == 0) {
+    }
+    Die("PARK failed");
   }
   SayWhere();
   std::_Exit(0);

@@ -116,7 +116,7 @@ TEST_F(ResumeTest, ServersServeAgainWhereTheyDid) {
 }
 
 // A NIC that keeps the contract sends none home who is the last.
-TEST_F(ResumeTest, AServerServesAgainWhoseWorkersHadAllBeenSentHome) {
+TEST_F(ResumeTest, WorkersThatHadAllBeenSentHomeAreReplaced) {
   TestServer server(runtime_);
   const std::shared_ptr<Client> client =
       Connect(OpenRuntime(), server.target());
@@ -134,6 +134,7 @@ TEST_F(ResumeTest, AServerServesAgainWhoseWorkersHadAllBeenSentHome) {
     }
     absl::SleepFor(absl::Milliseconds(1));
   }
+  EXPECT_EQ(CallAtLast(*client, "Name"), "one");
   Restart();
   EXPECT_EQ(CallAtLast(*client, "Name"), "one");
 }

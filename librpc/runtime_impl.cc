@@ -167,7 +167,10 @@ void RuntimeImpl::WaitForLostWorkers() {
 bool RuntimeImpl::Renew() {
   DropLost();
   const std::shared_ptr<Connection> last = Current();
-  if (!last->IsLost()) return RegisterAll(last) && last->IsSettled();
+  // One that was just started may end at once: that is not settled yet.
+  if (!last->IsLost()) {
+    return RegisterAll(last) && !last->workers().ReplaceMissing();
+  }
   // The module may have to go before the next NIC comes.
   last->LetGo();
   absl::StatusOr<std::unique_ptr<Device>> device = open_();

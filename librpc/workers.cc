@@ -162,6 +162,14 @@ bool Workers::AreMissing() {
   return needed_ && workers_.empty();
 }
 
+bool Workers::ReplaceMissing() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!needed_ || !workers_.empty()) return false;
+  // If that fails they are still missing.
+  (void)Start();
+  return true;
+}
+
 void Workers::Main(Iterator self) {
   pthread_setname_np(pthread_self(), "lh-worker");
   // Also if the handler ends the thread.

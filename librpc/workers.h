@@ -64,8 +64,12 @@ class Workers {
 
   // Whether they have though somebody needs them: so none finds out if the NIC
   // is lost. A NIC that sends its last worker home does that, or one that
-  // serves none of the endpoints any more.
+  // serves none of the endpoints any more; or no thread or endpoint was left
+  // for the one that was to take the last one's place.
   bool AreMissing();
+
+  // Starts one if they are, and returns whether they were.
+  bool ReplaceMissing();
 
   // How many threads serve, now.
   std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }

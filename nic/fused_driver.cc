@@ -271,7 +271,7 @@ bool FusedDriver::Look(std::uint32_t endpoint) {
       return true;
     }
   }
-  if (!wait.look && next_ > wait.now) AwaitWires();
+  if (!wait.look && next_ > std::max(wait.now, turned_)) AwaitWires();
   TurnsFor(endpoint, wait, wait.now);
   Release();
   return true;

@@ -14,7 +14,7 @@ namespace lauberhorn::nic {
 namespace {
 
 // As nic/host_wire.cc looks at them: events cost a system call.
-constexpr unsigned kEventPeriod = 64;
+constexpr unsigned kEventPeriod = 32;
 
 }  // namespace
 

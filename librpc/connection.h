@@ -66,9 +66,6 @@ class Connection {
   // The runtime is told to look after it: it is lost, or may be lost unnoticed.
   void AskForRenewal() const { renew_(); }
 
-  // Whether there is nothing to be looked after.
-  bool IsSettled() { return !IsLost() && !workers_.AreMissing(); }
-
   // Device::LetGo(); it is lost.
   void LetGo() { device_->LetGo(); }
 

@@ -180,7 +180,7 @@ bool RuntimeImpl::Renew() {
   const bool registered = RegisterAll(next);
   Publish(next);
   DropLost();
-  return registered && next->IsSettled();
+  return registered && !next->IsLost();
 }
 
 bool RuntimeImpl::RegisterAll(const std::shared_ptr<Connection>& to) {

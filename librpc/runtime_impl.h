@@ -108,8 +108,7 @@ class RuntimeImpl final : public Runtime {
   absl::StatusOr<Endpoint*> TakeThisThread(Connection** connection);
   std::shared_ptr<Connection> MakeConnection(std::unique_ptr<Device> device);
   void Publish(std::shared_ptr<Connection> connection);
-  // Whether the NIC is there, knows all servers, and will not be lost
-  // unnoticed.
+  // Whether the NIC is there, knows all servers, and lacked no workers.
   bool Renew();
   bool RegisterAll(const std::shared_ptr<Connection>& to);
   void DropLost();

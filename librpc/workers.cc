@@ -157,14 +157,9 @@ bool Workers::HaveEnded() {
   return workers_.empty();
 }
 
-bool Workers::AreMissing() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return needed_ && workers_.empty();
-}
-
 bool Workers::ReplaceMissing() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (!needed_ || !workers_.empty()) return false;
+  if (!AreMissing()) return false;
   // If that fails they are still missing.
   (void)Start();
   return true;
@@ -208,6 +203,7 @@ void Workers::End(Iterator self, bool sent_home) {
   // There may be no other endpoint for the one that takes its place.
   endpoints_.GiveThisThreads();
   std::list<Worker> ended;
+  bool missing;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended.swap(ended_);
@@ -215,9 +211,10 @@ void Workers::End(Iterator self, bool sent_home) {
     // The NIC is there, and did not send it home: it may have been the last
     // that there may be.
     if (served && !sent_home && !lost && needed_) (void)Start();
+    missing = AreMissing();
     changed_.notify_all();
   }
-  if (AreMissing()) endpoints_.connection().AskForRenewal();
+  if (missing) endpoints_.connection().AskForRenewal();
   // Whoever ends joins who ended before.
   for (Worker& worker : ended) worker.thread.join();
 }

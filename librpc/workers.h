@@ -62,13 +62,12 @@ class Workers {
   // Whether they have, now.
   bool HaveEnded();
 
-  // Whether they have though somebody needs them: so none finds out if the NIC
-  // is lost. A NIC that sends its last worker home does that, or one that
-  // serves none of the endpoints any more; or no thread or endpoint was left
-  // for the one that was to take the last one's place.
-  bool AreMissing();
-
-  // Starts one if they are, and returns whether they were.
+  // Starts one if all have ended though somebody needs them, and returns
+  // whether that is so: then none finds out if the NIC is lost. A NIC that
+  // sends its last worker home does that, or one that serves none of the
+  // endpoints any more; or no thread or endpoint was left for the one that was
+  // to take the last one's place. Whoever ends last asks the connection for
+  // renewal.
   bool ReplaceMissing();
 
   // How many threads serve, now.
@@ -92,6 +91,9 @@ class Workers {
   void Main(Iterator self);
   bool Begin(Iterator self, const absl::StatusOr<Endpoint*>& endpoint);
   void End(Iterator self, bool sent_home);
+  bool AreMissing() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return needed_ && workers_.empty();
+  }
   // Whether the NIC sent it home.
   bool Run(Endpoint& endpoint);
 

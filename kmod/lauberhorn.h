@@ -32,6 +32,7 @@
 #define LAUBERHORN_KMOD_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/irq_work.h>
@@ -59,15 +60,50 @@ struct lh_kernel_channel;
 struct lh_user;
 struct mm_struct;
 struct net;
+struct seq_file;
 struct vm_area_struct;
 
 #define LH_DEVICES 8 /* at most, two minors each */
+
+/* A field of one of the words that kernel and NIC write. */
+#define lh_get(word, field) \
+	((u32)((word) >> field##_SHIFT & (BIT_ULL(field##_BITS) - 1)))
 
 /* What a device counts: how often RUN and PREEMPT got each answer, LH_ANSWER_*; and */
 enum lh_counter {
 	LH_COUNT_INTERRUPTS =
 		LH_ANSWER_OFFLINE + 1, /* that its NICs asked for */
 	LH_COUNTERS,
+};
+
+#define LH_KICKS 64 /* that are remembered */
+
+/**
+ * struct lh_kick - a kick of the NIC, because a CPU was sent an interrupt
+ * @number: how many there were, this included; 0: none yet; negative: see kicks.c
+ * @time: nanoseconds of CLOCK_MONOTONIC
+ * @from: who sent it
+ * @cpu: to which
+ * @endpoint: in the device's table, of the thread that ran there
+ * @calls: it has a function called, and is not for schedule()
+ */
+struct lh_kick {
+	atomic64_t number;
+	u64 time;
+	unsigned long from;
+	u32 cpu;
+	u32 endpoint;
+	bool calls;
+};
+
+/**
+ * struct lh_kicks - the last kicks of a device
+ * @last: the number of the newest
+ * @kicks: those, by number
+ */
+struct lh_kicks {
+	atomic64_t last;
+	struct lh_kick kicks[LH_KICKS];
 };
 
 /**
@@ -85,6 +121,7 @@ enum lh_counter {
  * @gone: unbound; under both to write, either to read
  * @epoch: the last that began; under @life to write
  * @counters: of all NICs that it had
+ * @kicks: the last of them
  */
 struct lh_device {
 	struct device process_node;
@@ -101,6 +138,7 @@ struct lh_device {
 	bool gone;
 	u64 epoch;
 	atomic64_t counters[LH_COUNTERS];
+	struct lh_kicks kicks;
 };
 
 /**
@@ -220,6 +258,7 @@ struct lh_place {
  * @completes: completes them where it may
  * @provider: its memory, for the scheduler
  * @registered: with the scheduler; under the device's life
+ * @notes_kicks: see kicks.c; under the device's life
  * @info: of the kernel's part
  * @cpus: that have kernel channels
  * @channels: one for each of them
@@ -249,6 +288,7 @@ struct lh_nic {
 
 	struct lauberhorn_provider provider;
 	bool registered;
+	bool notes_kicks;
 	struct lh_info *info;
 	unsigned int cpus;
 	struct lh_kernel_channel *channels;
@@ -397,6 +437,11 @@ u64 lh_kernel_features(void);
 unsigned int lh_kernel_masks(void);
 int lh_provider_register(struct lh_nic *nic);
 void lh_provider_unregister(struct lh_nic *nic);
+
+/* kicks.c */
+void lh_kicks_begin(struct lh_nic *nic);
+void lh_kicks_end(struct lh_nic *nic);
+void lh_kicks_show(struct seq_file *file, struct lh_device *device);
 
 /* kernel_channel.c */
 int lh_channels_make(struct lh_nic *nic, unsigned int cpus);

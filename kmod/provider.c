@@ -76,6 +76,7 @@ int lh_provider_register(struct lh_nic *nic)
 	}
 	nic->registered = true;
 	nic->features = lh_kernel_features();
+	lh_kicks_begin(nic);
 	return 0;
 }
 
@@ -90,6 +91,7 @@ void lh_provider_unregister(struct lh_nic *nic)
 {
 	if (!nic->registered)
 		return;
+	lh_kicks_end(nic);
 	lauberhorn_unregister(&nic->provider);
 	nic->registered = false;
 	WRITE_ONCE(lh_registered, NULL);

@@ -3,17 +3,23 @@
 //
 // What sysfs, debugfs and the tracepoints say of processes and of those who
 // wait.
+#include <signal.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "abi/host/cpu.h"
 #include "abi/host/device.h"
+#include "abi/host/region.h"
 #include "gtest/gtest.h"
 #include "tests/vm/kmod/child.h"
 #include "tests/vm/kmod/device.h"
@@ -24,6 +30,7 @@
 namespace lauberhorn::kmod {
 namespace {
 
+constexpr char kDebugfs[] = "/sys/kernel/debug/lauberhorn0/";
 constexpr char kAttachments[] = "/sys/kernel/debug/lauberhorn0/attachments";
 constexpr char kHead[] =
     "place generation pid uid state bound queued rings remembered\n";
@@ -54,6 +61,77 @@ bool Shows(const std::string& lines) {
       Eventually([&] { return Text(kAttachments) == kHead + lines; });
   if (!shows) ADD_FAILURE() << Text(kAttachments) << "not " << lines;
   return shows;
+}
+
+// The lines of a file of debugfs but for the first, word by word.
+std::vector<std::vector<std::string>> Lines(const std::string& name,
+                                            const std::string& head) {
+  std::ifstream file(kDebugfs + name);
+  std::string line;
+  std::getline(file, line);
+  EXPECT_EQ(line, head);
+  std::vector<std::vector<std::string>> lines;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    lines.emplace_back(std::istream_iterator<std::string>(words),
+                       std::istream_iterator<std::string>());
+  }
+  return lines;
+}
+
+struct CpuShown {
+  std::string mode;
+  int endpoint;
+  std::string scheduling_class;
+  std::uint64_t kick;
+  std::string channel;
+};
+
+CpuShown ShowCpu(std::size_t cpu) {
+  const auto lines =
+      Lines("cpus",
+            "cpu mode endpoint nr class flags departed seq kick seen channel");
+  if (lines.size() <= cpu || lines[cpu].size() != 11) return {};
+  const std::vector<std::string>& words = lines[cpu];
+  EXPECT_EQ(words[0], std::to_string(cpu));
+  return {words[1], std::stoi(words[2]), words[4], std::stoull(words[8]),
+          words[10]};
+}
+
+// Whether the file has come to have these lines.
+bool ShowsEndpoints(const std::vector<std::vector<std::string>>& lines) {
+  return Eventually([&] {
+    return Lines("endpoints",
+                 "endpoint place generation thread state cpus queued rings "
+                 "remembered") == lines;
+  });
+}
+
+struct KickShown {
+  std::uint64_t number;
+  std::uint64_t nanoseconds;
+  std::uint64_t cpu;
+  std::uint64_t endpoint;
+  std::string what;
+  std::string from;
+};
+
+std::vector<KickShown> ShowKicks() {
+  std::vector<KickShown> kicks;
+  for (const std::vector<std::string>& words :
+       Lines("kicks", "number nanoseconds cpu endpoint for from")) {
+    EXPECT_EQ(words.size(), 6U);
+    if (words.size() != 6) continue;
+    kicks.push_back({std::stoull(words[0]), std::stoull(words[1]),
+                     std::stoull(words[2]), std::stoull(words[3]), words[4],
+                     words[5]});
+  }
+  return kicks;
+}
+
+std::uint64_t LastKick() {
+  const std::vector<KickShown> kicks = ShowKicks();
+  return kicks.empty() ? 0 : kicks.back().number;
 }
 
 // The module's tracepoints write into an empty trace as long as this lives.
@@ -123,6 +201,23 @@ TEST(Observe, DebugfsShowsWhoWaits) {
   EXPECT_NE(Text(kAttachments).find(" left "), std::string::npos);
   EXPECT_EQ(nic->End(nic->Next(LH_NIC_EVENT_LEFT)), 0);
   EXPECT_TRUE(Shows(""));
+}
+
+TEST(Observe, DebugfsShowsEndpoints) {
+  const auto nic = Nic::Started();
+  Child child([](const Parent& test) {
+    Device device;
+    EXPECT_EQ(device.Attach(), 0);
+    EXPECT_EQ(device.Park(2), 0);
+    test.Await('q');
+  });
+  const Part part = nic->Accept();
+  EXPECT_TRUE(
+      ShowsEndpoints({{"2", "0", "1", "0", "unbound", "-", "1", "0", "0"}}));
+  EXPECT_EQ(nic->Wake(part, 2), LH_ANSWER_DONE);
+  EXPECT_TRUE(ShowsEndpoints({}));
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
 }
 
 TEST(Observe, CountersTellAnswers) {
@@ -223,6 +318,117 @@ TEST(ObserveBound, BothShowThreadsThatAreBound) {
       "lauberhorn_park: device=0 endpoint=3 generation=1 "
       "where=SCHEDULER\n");
   ExpectTraced("lauberhorn_interrupt: device=0 cpu=1\n");
+}
+
+volatile sig_atomic_t handled;
+
+void CountSignals() {
+  signal(SIGUSR1, [](int) { handled = handled + 1; });
+}
+
+// Runs on CPU 1, bound to endpoint 3, and handles signals, until it is to end.
+void SpinBound(const Parent& test) {
+  PinTo(1);
+  CountSignals();
+  Device device;
+  EXPECT_EQ(device.Attach(), 0);
+  EXPECT_EQ(device.Map(), 0);
+  EXPECT_EQ(device.Bind(3), 0);
+  test.Say('s');
+  while (!test.Asks()) {
+  }
+  EXPECT_EQ(device.Unbind(), 0);
+}
+
+// The same for a thread that is not bound, and so many signals.
+void SpinUnbound(const Parent& test, int signals) {
+  PinTo(1);
+  CountSignals();
+  for (int number = 0; number < signals; ++number) {
+    test.Say('s');
+    while (handled <= number) {
+    }
+  }
+  test.Say('e');
+}
+
+class ObserveWords : public ::testing::Test {
+ protected:
+  // This test runs on the other CPU.
+  void SetUp() override { PinTo(0); }
+  void TearDown() override { PinToAny(); }
+};
+
+TEST_F(ObserveWords, DebugfsShowsThem) {
+  const auto nic = Nic::Started();
+  Child child([](const Parent& test) {
+    SpinBound(test);
+    test.Await('q');
+  });
+  const std::string pid = std::to_string(child.pid());
+  nic->Accept();
+  ASSERT_TRUE(child.Says('s'));
+  ASSERT_TRUE(Eventually([] { return ShowCpu(1).mode == "bound"; }));
+  EXPECT_EQ(ShowCpu(1).endpoint, 3);
+  EXPECT_EQ(ShowCpu(1).scheduling_class, "fair");
+  EXPECT_EQ(ShowCpu(1).channel, "open");
+  EXPECT_EQ(ShowCpu(0).mode, "other");
+  EXPECT_EQ(ShowCpu(0).endpoint, -1);
+  const std::string cpus = Shown("missing") == "nothing" ? "1" : "unknown";
+  EXPECT_TRUE(
+      ShowsEndpoints({{"3", "0", "1", pid, "runnable", cpus, "0", "0", "0"}}));
+  child.Say('u');
+  EXPECT_TRUE(ShowsEndpoints({}));
+  EXPECT_TRUE(Eventually([] { return ShowCpu(1).mode.find("idle") == 0; }));
+  EXPECT_EQ(ShowCpu(1).endpoint, -1);
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+}
+
+// A NIC that needs to be told of interrupts.
+std::unique_ptr<Nic> StartKicked() {
+  auto nic = std::make_unique<Nic>();
+  EXPECT_EQ(nic->Attach(), 0);
+  nic->LayOut();
+  nic->info()->features |= LH_FEATURE_NEEDS_KICK;
+  EXPECT_EQ(nic->Start(), 0);
+  return nic;
+}
+
+TEST(Series, DebugfsShowsTheLastKicks) {
+  PinTo(0);
+  const std::uint64_t before = LastKick();
+  const auto nic = StartKicked();
+  Child child(&SpinBound);
+  nic->Accept();
+  ASSERT_TRUE(child.Says('s'));
+  ASSERT_TRUE(Eventually([&] {
+    kill(child.pid(), SIGUSR1);
+    return LastKick() >= before + 70;
+  }));
+  EXPECT_GE(ShowCpu(1).kick, 70U);
+  child.Say('q');
+  EXPECT_TRUE(child.EndsWell());
+  const std::vector<KickShown> kicks = ShowKicks();
+  ASSERT_EQ(kicks.size(), 64U);
+  for (std::size_t at = 0; at < kicks.size(); ++at) {
+    EXPECT_EQ(kicks[at].number, kicks[0].number + at);
+    EXPECT_GE(kicks[at].nanoseconds, kicks[0].nanoseconds);
+    EXPECT_EQ(kicks[at].cpu, 1U);
+    EXPECT_EQ(kicks[at].endpoint, 3U);
+  }
+  EXPECT_TRUE(std::any_of(
+      kicks.begin(), kicks.end(),
+      [](const KickShown& kick) { return kick.what == "schedule"; }));
+  // The same without a bound thread kicks nobody.
+  Child other([](const Parent& test) { SpinUnbound(test, 5); });
+  for (int signal = 0; signal < 5; ++signal) {
+    ASSERT_TRUE(other.Says('s'));
+    kill(other.pid(), SIGUSR1);
+  }
+  EXPECT_TRUE(other.Says('e'));
+  EXPECT_EQ(LastKick(), kicks.back().number);
+  PinToAny();
 }
 
 }  // namespace

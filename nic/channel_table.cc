@@ -47,6 +47,7 @@ ChannelTable::ChannelTable(Region& region, Counters& counters,
       counters_(counters),
       cpus_(cpus),
       asymmetric_((region.info()->features & LH_FEATURE_ASYMMETRIC_FENCE) != 0),
+      bell_(region.bell()),
       channels_(region.channels()),
       edges_(new ChannelCounters[region.channels()]) {
   for (std::uint32_t number = 0; number < region.channels(); ++number) {
@@ -228,28 +229,22 @@ void ChannelTable::WatchNoMore(std::uint32_t number) {
   first_quiet_ = 0;
 }
 
-bool ChannelTable::TakeBells(Nanos now) {
-  bool rung = false;
+void ChannelTable::TakeSetBells(Nanos now) {
   std::uint32_t first = 0;
-  for (lh_bell_line& line : region_.bell()) {
-    // A plain look first: the line stays shared while nobody rings.
-    std::uint64_t any = 0;
-    for (__u64& word : line.bits) any |= lh_load_acquire(&word);
-    rung = rung || any != 0;
-    for (std::size_t at = 0; any != 0 && at < LH_BELL_WORDS; ++at) {
-      std::uint64_t bits = lh_bell_take(&line.bits[at]);
+  for (lh_bell_line& line : bell_) {
+    for (__u64& word : line.bits) {
+      std::uint64_t bits =
+          lh_load_acquire(&word) == 0 ? 0 : lh_bell_take(&word);
       while (bits != 0) {
         const std::uint32_t number =
-            first + static_cast<std::uint32_t>(at) * 64 +
-            static_cast<std::uint32_t>(__builtin_ctzll(bits));
+            first + static_cast<std::uint32_t>(__builtin_ctzll(bits));
         bits &= bits - 1;
         // Bits beyond the last channel mean nothing.
         if (number < channels_.size()) Watch(number, now);
       }
+      first += 64;
     }
-    first += LH_BELL_BITS;
   }
-  return rung;
 }
 
 void ChannelTable::UnwatchQuiet(Nanos now) {
@@ -294,13 +289,9 @@ bool ChannelTable::TryToSleep() {
       return false;
     }
   }
-  for (lh_bell_line& line : region_.bell()) {
-    for (__u64& word : line.bits) {
-      if (lh_load_acquire(&word) != 0) {
-        Awake();
-        return false;
-      }
-    }
+  if (HasBells()) {
+    Awake();
+    return false;
   }
   counters_.sleeps.Add();
   return true;

@@ -15,6 +15,7 @@
 #ifndef LAUBERHORN_NIC_CHANNEL_TABLE_H_
 #define LAUBERHORN_NIC_CHANNEL_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -163,7 +164,11 @@ class ChannelTable {
   }
 
   // Watches the channels whose bits are set in the bell lines; whether any are.
-  bool TakeBells(Nanos now);
+  bool TakeBells(Nanos now) {
+    if (!HasBells()) return false;
+    TakeSetBells(now);
+    return true;
+  }
 
   // The channels that are watched; valid until the next call that is not const.
   absl::Span<const std::uint32_t> watched() const { return watched_; }
@@ -202,6 +207,25 @@ class ChannelTable {
     bool quarantined;
   };
 
+  // A plain look: the lines stay shared while nobody rings. Bits of no channel
+  // count, so that they are cleared. Some words a step: who waits looks here in
+  // each turn.
+  bool HasBells() const {
+    constexpr std::size_t kStep = 4;
+    static_assert(LH_BELL_WORDS % kStep == 0);
+    std::uint64_t any = 0;
+    for (const lh_bell_line& line : bell_) {
+      for (std::size_t at = 0; at < LH_BELL_WORDS; at += kStep) {
+        any |= lh_load_acquire(&line.bits[at]) |
+               lh_load_acquire(&line.bits[at + 1]) |
+               lh_load_acquire(&line.bits[at + 2]) |
+               lh_load_acquire(&line.bits[at + 3]);
+      }
+    }
+    return any != 0;
+  }
+  void TakeSetBells(Nanos now);
+
   void Quarantine(std::uint32_t number, std::uint64_t reason);
   static bool Discard(Channel& channel);
 
@@ -215,6 +239,7 @@ class ChannelTable {
   Counters& counters_;
   ProcessCpus* const cpus_;
   const bool asymmetric_;
+  const absl::Span<lh_bell_line> bell_;
   std::vector<Channel> channels_;
   const std::unique_ptr<ChannelCounters[]> edges_;  // of channels_
   std::vector<std::uint32_t> watched_;

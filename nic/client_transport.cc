@@ -239,8 +239,7 @@ void ClientTransport::SetTimer(std::uint32_t call) {
   }
 }
 
-void ClientTransport::Expire(Nanos now) {
-  now_ = now;
+void ClientTransport::ExpireDue(Nanos now) {
   std::uint32_t id;
   while (timers_.PopDue(now, &id)) {
     if (id < PeerTimer(0)) {

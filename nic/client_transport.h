@@ -126,7 +126,10 @@ class ClientTransport {
   void OnGone(const Address& address, Nanos now);
 
   // What is due by `now`: sends again, gives up. Next() says when to come back.
-  void Expire(Nanos now);
+  void Expire(Nanos now) {
+    now_ = now;
+    if (Next() <= now) ExpireDue(now);
+  }
   Nanos Next() const { return timers_.Next(); }
 
   // The wires that calls leave by: those that Connect() has made.
@@ -251,6 +254,7 @@ class ClientTransport {
   void Transmit(std::uint32_t call, Nanos now);
   void SendAbout(std::uint32_t call, std::uint8_t type, Nanos now);
   void SetTimer(std::uint32_t call);
+  void ExpireDue(Nanos now);
   void OnCallTimer(std::uint32_t call, Nanos now);
   // The call, which was sent, is about to end without an answer: tells the
   // server, from now on until that has answered.

@@ -259,8 +259,7 @@ void ServerTransport::Drop(std::uint32_t index, Slot& slot, std::uint8_t why) {
   handler_.OnCallDropped(slot.call, why);
 }
 
-void ServerTransport::Expire(Nanos now) {
-  if (Next() > now) return;
+void ServerTransport::ExpireDue(Nanos now) {
   look_ = kNever;
   // From the end: who leaves is replaced by one that was looked at.
   for (std::size_t at = busy_.size(); at > 0; --at) {

@@ -120,7 +120,9 @@ class ServerTransport {
 
   // Forgets the clients that have died; Next() says when to come back. Costs as
   // much as there are sessions with running calls.
-  void Expire(Nanos now);
+  void Expire(Nanos now) {
+    if (Next() <= now) ExpireDue(now);
+  }
   Nanos Next() const { return busy_.empty() ? kNever : look_; }
 
   // The process of the client at this address has ended, surely: so do its
@@ -203,6 +205,7 @@ class ServerTransport {
   void StartRunning(std::uint32_t index, Slot& slot, Nanos now);
   void StopRunning(std::uint32_t index);
   void Drop(std::uint32_t index, Slot& slot, std::uint8_t why);
+  void ExpireDue(Nanos now);
   void DropUnasked(std::uint32_t index, Nanos now);
   void SendOpen(std::uint8_t type, const lh_open& open, const Address& to,
                 Wire& wire);

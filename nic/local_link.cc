@@ -15,6 +15,7 @@
 
 // The edges that the peer takes are in no log of this process.
 #undef LH_ON_EDGE
+#define LH_ON_EDGE(edge, address, old, new) ((void)0)
 #include "abi/host/channel_user.h"
 
 namespace lauberhorn::nic {
@@ -127,6 +128,7 @@ LocalLink::LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket,
   lanes_->peer_asleep = AsleepAt(memory_->base(), 1 - in);
   lanes_->in = lanes_->next = LaneAt(memory_->base(), in);
   lanes_->asleep = AsleepAt(memory_->base(), in);
+  next_ = &lh_lane_next(&lanes_->next)->header.word;
 }
 
 LocalLink::~LocalLink() = default;
@@ -192,14 +194,14 @@ absl::Span<const std::uint8_t> LocalLink::Take(std::uint8_t* room) {
     std::memcpy(room, packet, size);
     packet = room;
   }
-  lh_lane_advance(&lanes_->next);
-  ++lanes_->taken;
+  Advance();
   return {packet, size};
 }
 
-bool LocalLink::IsQuiet() const {
-  const lh_line* const line = lh_lane_next(&lanes_->next);
-  return !broken_ && lh_state(lh_load_acquire(&line->header.word)) != LH_FULL;
+void LocalLink::Advance() {
+  lh_lane_advance(&lanes_->next);
+  next_ = &lh_lane_next(&lanes_->next)->header.word;
+  ++lanes_->taken;
 }
 
 absl::Span<const std::uint8_t> LocalLink::TakeInParts(std::size_t size,
@@ -211,8 +213,7 @@ absl::Span<const std::uint8_t> LocalLink::TakeInParts(std::size_t size,
     if (line == nullptr || (at > 0 && LengthOf(line) != rest)) return Break();
     std::memcpy(room + at, PacketOf(line),
                 std::min<std::size_t>(rest, LH_LINK_PART));
-    lh_lane_advance(&lanes_->next);
-    ++lanes_->taken;
+    Advance();
   }
   return {room, size};
 }

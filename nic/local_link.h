@@ -22,6 +22,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "abi/host/atomic_user.h"
+#include "abi/host/channel_edges.h"
 #include "abi/wire/local.h"
 #include "absl/types/span.h"
 #include "nic/descriptor.h"
@@ -74,8 +76,10 @@ class LocalLink {
   // user, or one that is longer than a slot.
   absl::Span<const std::uint8_t> Take(std::uint8_t* room);
 
-  // Whether Take() has nothing to tell.
-  bool IsQuiet() const;
+  // Whether Take() has nothing to tell: a look without the call.
+  bool IsQuiet() const {
+    return lh_state(lh_load_acquire(next_)) != LH_FULL && !broken_;
+  }
 
   // Gives back what Take() returned since the last time.
   void Release();
@@ -101,12 +105,14 @@ class LocalLink {
   absl::Span<const std::uint8_t> TakeInParts(std::size_t size,
                                              std::uint8_t* room);
   absl::Span<const std::uint8_t> Break();
+  void Advance();
 
   const std::unique_ptr<LinkMemory> memory_;
   const Descriptor socket_;
   const bool trusted_;
   bool broken_ = false;
   std::unique_ptr<Lanes> lanes_;
+  const __u64* next_;  // the word of the slot that is to be taken
 };
 
 }  // namespace lauberhorn::nic

@@ -81,7 +81,8 @@ std::size_t LocalLinks::Take(absl::Span<Datagram> batch) {
     // It may have others who still say something in its name.
     const bool over = ending && entry.quiet++ == kQuietTurns;
     const std::size_t before = count;
-    while (!over && count < batch.size()) {
+    while (!over && count < batch.size() &&
+           (entry.in_socket || !entry.link->IsQuiet())) {
       absl::Span<const std::uint8_t> packet = entry.link->Take(room_[count]);
       if (packet.empty() && entry.in_socket) {
         packet = TakeFromSocket(entry, room_[count]);

@@ -9,6 +9,28 @@
 #include "absl/time/clock.h"
 
 namespace lauberhorn {
+namespace {
+
+// How far the system's clock is ahead of the device's. A call has no time to
+// read both: a thread remembers it for a millisecond, and sees it late by as
+// much if the clock is set.
+std::int64_t SystemClockAhead() {
+  constexpr std::int64_t kRemembered = 1'000'000;
+  struct Known {
+    std::int64_t ahead;
+    std::int64_t until;
+  };
+  thread_local Known known = {0, 0};
+  if (MonotonicNanos() >= known.until) {
+    // In this order: a thread that is stopped in between is late, not early.
+    const std::int64_t system = absl::GetCurrentTimeNanos();
+    const std::int64_t now = MonotonicNanos();
+    known = {system - now, now + kRemembered};
+  }
+  return known.ahead;
+}
+
+}  // namespace
 
 std::int64_t MonotonicNanos() {
   timespec now;
@@ -18,8 +40,10 @@ std::int64_t MonotonicNanos() {
 
 std::int64_t ToMonotonicNanos(absl::Time when) {
   if (when == absl::InfiniteFuture()) return kForever;
-  const absl::Duration left = when - absl::Now();
-  return absl::ToInt64Nanoseconds(absl::Nanoseconds(MonotonicNanos()) + left);
+  const std::int64_t nanos = absl::ToUnixNanos(when);  // as near as there are
+  std::int64_t result;
+  if (__builtin_sub_overflow(nanos, SystemClockAhead(), &result)) return nanos;
+  return result;
 }
 
 std::uint64_t ToDeviceDeadline(absl::Time deadline) {

@@ -72,6 +72,37 @@ TEST(Death, AServiceGoesOnWhenItsCallersAreKilled) {
   EXPECT_EQ(back.End().twice, 0u);
 }
 
+// Between take and reply: its handler waits for the third service, which has
+// its call and does not answer before it hears that nobody waits any more.
+TEST(Death, AMiddleServiceIsKilledWhileItWaitsForTheThird) {
+  const Process nic = StartNic();
+  Service back("back"), front("front");
+  const std::shared_ptr<Runtime> runtime = OpenKernelRuntime();
+  constexpr int kRounds = 5;
+  for (int round = 0; round < kRounds; ++round) {
+    Service middle("middle");
+    std::thread caller([&] {
+      const absl::Status status =
+          Caller(runtime, front.port())
+              .Call("Forward", absl::StrCat(middle.port(), " ", back.port(),
+                                            " Stay holds"))
+              .status();
+      EXPECT_TRUE(TellsOfADeath(status)) << status;
+    });
+    back.AwaitStay();
+    middle.process().Kill();
+    caller.join();
+    ASSERT_EQ(*Caller(runtime, front.port())
+                   .Call("Forward", absl::StrCat(back.port(), " x")),
+              "x<back<front");
+  }
+  for (Service* const service : {&front, &back}) {
+    const Service::Counts counts = service->End();
+    EXPECT_EQ(counts.runs, 2u * kRounds);
+    EXPECT_EQ(counts.twice, 0u);
+  }
+}
+
 // While it is called, at a time that is not chosen.
 TEST(Death, KilledAtAnyTime) {
   const Process nic = StartNic();

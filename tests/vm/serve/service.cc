@@ -155,6 +155,10 @@ void Forward(void* service, ServerCall& call) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(text, absl::MaxSplits(' ', 1));
   int port = 0;
+  if (parts.first == "Stay") {
+    Stay(serving.runtime(), call, parts.second);
+    return Answer(call, "too late");
+  }
   if (!absl::SimpleAtoi(parts.first, &port)) {
     return Answer(call, absl::StrCat(text, "<", serving.name()));
   }

@@ -11,8 +11,8 @@
 //   Runs     replies with how many of them have begun
 //   Hold     waits until its caller gives it up
 //   Forward  calls Forward of the service whose port the text names first, with
-//            the rest of it; Echo if there is no rest. The reply is what came
-//            back, with "<" and its own name
+//            the rest of it; Stay if it names that first; Echo if there is no
+//            rest. The reply is what came back, with "<" and its own name
 //   Child    makes a child, as the first word says, which calls Echo of the
 //            service whose port follows; replies with how it ended: offspring.h
 //   Exec     executes the service's program anew

@@ -18,6 +18,8 @@
 
 #include "abi/host/device.h"
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "librpc/endpoint.h"
 #include "librpc/kernel_device.h"
 #include "librpc/runtime_impl.h"
@@ -98,6 +100,11 @@ void Stay(Runtime& runtime, ServerCall& call, absl::string_view how) {
     while (ioctl(file, LH_DEVICE_PARK, &park) == 0) {
     }
     Die("PARK failed");
+  }
+  if (how == "holds") {
+    SayWhere();
+    while (!call.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    return;
   }
   SayWhere();
   std::_Exit(0);

@@ -3,8 +3,9 @@
 //
 // File: tests/vm/serve/stay.h
 //
-// A worker that brings itself into a state in which a test kills it, and stays
-// there; and what a process finds in its own part of the device.
+// A worker that brings itself into a state in which a test kills it or whom it
+// serves, and stays there; and what a process finds in its own part of the
+// device.
 #ifndef LAUBERHORN_TESTS_VM_SERVE_STAY_H_
 #define LAUBERHORN_TESTS_VM_SERVE_STAY_H_
 
@@ -23,6 +24,7 @@ namespace lauberhorn::serve {
 //   replies   sleeps, its reply written and not given
 //   parks     is in PARK, where it reads a word that never comes
 //   exits     ends its process
+//   holds     sleeps, but only until nobody waits for its reply
 void Stay(Runtime& runtime, ServerCall& call, absl::string_view how);
 
 // How often a text stands in the part of the device that is this process's. It

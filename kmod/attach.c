@@ -69,6 +69,7 @@ static int lh_attach_begin(struct lh_process *process)
 		memory->first = (nic->geometry.device_size +
 				 process->place * nic->geometry.part_size) >>
 				PAGE_SHIFT;
+		trace_lauberhorn_ask(process);
 		lh_process_set(process, LH_PROCESS_ASKS);
 		lh_news(nic, process->place);
 	} else {
@@ -181,6 +182,7 @@ int lh_end(struct lh_nic *nic, const struct lh_nic_end *end)
 		return -ENOENT;
 	if (process->state != LH_PROCESS_LEFT)
 		return -EBUSY;
+	trace_lauberhorn_end(process);
 	lh_process_set(process, LH_PROCESS_ENDED);
 	lh_place_reap(nic, end->process);
 	return 0;

@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "lauberhorn.h"
+#include "trace.h"
 
 /* Of the kernel's part, and of each process's. */
 #define LH_LARGEST SZ_256M
@@ -89,6 +90,7 @@ int lh_nic_attach(struct lh_nic *nic, struct lh_nic_attach *attach)
 	attach->features = lh_kernel_features();
 	attach->cpus = nr_cpu_ids;
 	attach->cpu_masks = lh_kernel_masks();
+	trace_lauberhorn_nic(nic, LH_TRACE_ATTACHED);
 
 	guard(mutex)(&device->lock);
 	/* After all that it stands for. */
@@ -124,6 +126,7 @@ int lh_nic_start(struct lh_nic *nic)
 		lh_channels_free(nic);
 		return error;
 	}
+	trace_lauberhorn_nic(nic, LH_TRACE_STARTED);
 
 	guard(mutex)(&device->lock);
 	/* After all that it stands for. */
@@ -169,6 +172,7 @@ void lh_nic_down(struct lh_nic *nic)
 	/* Wakes those who park in the scheduler. */
 	lh_provider_unregister(nic);
 	lh_channels_settle(nic);
+	trace_lauberhorn_nic(nic, LH_TRACE_DOWN);
 	wake_up_all(&nic->answers);
 	wake_up_all(&nic->wait);
 }

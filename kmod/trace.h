@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* SPDX-FileCopyrightText: The Lauberhorn authors */
 /*
- * Tracepoints: processes that come and go, who parks, and what the NIC wakes.
+ * Tracepoints: NICs and processes that come and go, who parks, and what the NIC wakes.
  *
  * They are beside those of the scheduler's part, lauberhorn_cpu and
  * lauberhorn_endpoint, where the kernel has it. Endpoints are those of the device's
@@ -31,10 +31,31 @@ enum lh_trace_parks {
 	LH_TRACE_RING,
 };
 
+/* How far a NIC is. */
+enum lh_trace_life {
+	LH_TRACE_ATTACHED,
+	LH_TRACE_STARTED,
+	LH_TRACE_DOWN,
+};
+
 #endif
 
 /* Laid out as the kernel does. */
 /* clang-format off */
+
+/* So that programs can read what is symbolic. */
+TRACE_DEFINE_ENUM(LH_TRACE_SCHEDULER);
+TRACE_DEFINE_ENUM(LH_TRACE_QUEUE);
+TRACE_DEFINE_ENUM(LH_TRACE_RING);
+TRACE_DEFINE_ENUM(LH_TRACE_ATTACHED);
+TRACE_DEFINE_ENUM(LH_TRACE_STARTED);
+TRACE_DEFINE_ENUM(LH_TRACE_DOWN);
+TRACE_DEFINE_ENUM(LH_ANSWER_DONE);
+TRACE_DEFINE_ENUM(LH_ANSWER_EARLY);
+TRACE_DEFINE_ENUM(LH_ANSWER_STALE);
+TRACE_DEFINE_ENUM(LH_ANSWER_DEAD);
+TRACE_DEFINE_ENUM(LH_ANSWER_NOT_ALLOWED);
+TRACE_DEFINE_ENUM(LH_ANSWER_OFFLINE);
 
 #define lh_trace_parks_name(where)				\
 	__print_symbolic(where,					\
@@ -50,6 +71,38 @@ enum lh_trace_parks {
 			 { LH_ANSWER_DEAD, "DEAD" },		\
 			 { LH_ANSWER_NOT_ALLOWED, "NOT_ALLOWED" }, \
 			 { LH_ANSWER_OFFLINE, "OFFLINE" })
+
+#define lh_trace_life_name(life)				\
+	__print_symbolic(life,					\
+			 { LH_TRACE_ATTACHED, "ATTACHED" },	\
+			 { LH_TRACE_STARTED, "STARTED" },	\
+			 { LH_TRACE_DOWN, "DOWN" })
+
+/* A NIC begins an epoch, serves, and has gone. */
+TRACE_EVENT(lauberhorn_nic,
+
+	TP_PROTO(const struct lh_nic *nic, enum lh_trace_life life),
+
+	TP_ARGS(nic, life),
+
+	TP_STRUCT__entry(
+		__field(int, device)
+		__field(u64, epoch)
+		__field(u64, features)
+		__field(int, life)
+	),
+
+	TP_fast_assign(
+		__entry->device = nic->device->number;
+		__entry->epoch = nic->epoch;
+		__entry->features = nic->features;
+		__entry->life = life;
+	),
+
+	TP_printk("device=%d epoch=%llu features=0x%llx life=%s",
+		  __entry->device, __entry->epoch, __entry->features,
+		  lh_trace_life_name(__entry->life))
+);
 
 /* The NIC has accepted a process, or refused it. */
 TRACE_EVENT(lauberhorn_attach,
@@ -81,8 +134,7 @@ TRACE_EVENT(lauberhorn_attach,
 		  __entry->pid, __entry->uid, __entry->error)
 );
 
-/* A process that was attached, or asked, writes nothing any more. */
-TRACE_EVENT(lauberhorn_left,
+DECLARE_EVENT_CLASS(lauberhorn_place,
 
 	TP_PROTO(const struct lh_process *process),
 
@@ -102,6 +154,24 @@ TRACE_EVENT(lauberhorn_left,
 
 	TP_printk("device=%d place=%u generation=%u", __entry->device,
 		  __entry->place, __entry->generation)
+);
+
+/* A process has a place and its memory, and waits for the NIC. */
+DEFINE_EVENT(lauberhorn_place, lauberhorn_ask,
+	TP_PROTO(const struct lh_process *process),
+	TP_ARGS(process)
+);
+
+/* A process that was attached, or asked, writes nothing any more. */
+DEFINE_EVENT(lauberhorn_place, lauberhorn_left,
+	TP_PROTO(const struct lh_process *process),
+	TP_ARGS(process)
+);
+
+/* The NIC has forgotten one that left. */
+DEFINE_EVENT(lauberhorn_place, lauberhorn_end,
+	TP_PROTO(const struct lh_process *process),
+	TP_ARGS(process)
 );
 
 /* Somebody is about to wait at an endpoint. */

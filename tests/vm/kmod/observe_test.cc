@@ -134,6 +134,13 @@ std::uint64_t LastKick() {
   return kicks.empty() ? 0 : kicks.back().number;
 }
 
+constexpr const char* kEvents[] = {"nic", "ask",  "attach", "left",
+                                   "end", "park", "wake",   "interrupt"};
+
+std::string EventPath(const std::string& name) {
+  return std::string(kTracing) + "events/lauberhorn/lauberhorn_" + name;
+}
+
 // The module's tracepoints write into an empty trace as long as this lives.
 class Trace {
  public:
@@ -149,11 +156,8 @@ class Trace {
 
  private:
   static void Enable(const std::string& value) {
-    for (const char* const name :
-         {"attach", "left", "park", "wake", "interrupt"}) {
-      Write(std::string(kTracing) + "events/lauberhorn/lauberhorn_" + name +
-                "/enable",
-            value);
+    for (const char* const name : kEvents) {
+      Write(EventPath(name) + "/enable", value);
     }
   }
 };
@@ -280,7 +284,15 @@ TEST(Observe, TracepointsTellWhatHappens) {
   ASSERT_TRUE(child.Says('w'));
   child.Say('q');
   EXPECT_TRUE(child.EndsWell());
-  nic->Next(LH_NIC_EVENT_LEFT);
+  EXPECT_EQ(nic->End(nic->Next(LH_NIC_EVENT_LEFT)), 0);
+  const std::string epoch = std::to_string(nic->attached().epoch);
+  nic->Close();
+  const std::string life = "lauberhorn_nic: device=0 epoch=" + epoch;
+  ExpectTraced(life + " features=0x0 life=ATTACHED\n");
+  ExpectTraced(life + " features=0x3 life=STARTED\n");
+  ExpectTraced(life + " features=0x3 life=DOWN\n");
+  ExpectTraced("lauberhorn_ask: device=0 place=0 generation=2\n");
+  ExpectTraced("lauberhorn_end: device=0 place=0 generation=2\n");
   const std::string where = " device=0 endpoint=";
   ExpectTraced("lauberhorn_attach: device=0 place=0 generation=2 pid=" + pid +
                " uid=0 error=0\n");
@@ -291,6 +303,17 @@ TEST(Observe, TracepointsTellWhatHappens) {
   ExpectTraced("lauberhorn_wake:" + where +
                "0 generation=2 cpu=-1 answer=EARLY\n");
   ExpectTraced("lauberhorn_left: device=0 place=0 generation=2\n");
+}
+
+// Names for the module's values, where programs find how to read a trace.
+TEST(Observe, TracepointsTellProgramsWhatValuesMean) {
+  for (const char* const name : kEvents) {
+    const std::string format = Text(EventPath(name) + "/format");
+    EXPECT_NE(format, "") << name;
+    EXPECT_EQ(format.find("LH_"), std::string::npos) << format;
+  }
+  EXPECT_NE(Text(EventPath("wake") + "/format").find("{ 5, \"OFFLINE\" }"),
+            std::string::npos);
 }
 
 // What the scheduler has to do with it.
@@ -383,6 +406,20 @@ TEST_F(ObserveWords, DebugfsShowsThem) {
   EXPECT_EQ(ShowCpu(1).endpoint, -1);
   child.Say('q');
   EXPECT_TRUE(child.EndsWell());
+}
+
+// That of a NIC which leaves no room for answers.
+TEST_F(ObserveWords, DebugfsShowsABrokenChannel) {
+  const auto nic = Nic::Started();
+  const nic::KernelCommand run = nic->Run({}, 0);
+  for (std::uint32_t slot = 0; slot < nic->info()->slots; ++slot) {
+    nic->Command(1, run);
+    ASSERT_TRUE(Eventually([&] { return nic->HasRoom(1); }));
+  }
+  EXPECT_NE(ShowCpu(1).channel, "broken");
+  nic->Command(1, run);
+  EXPECT_TRUE(Eventually([] { return ShowCpu(1).channel == "broken"; }));
+  EXPECT_NE(ShowCpu(0).channel, "broken");
 }
 
 // A NIC that needs to be told of interrupts.

@@ -15,6 +15,7 @@
 #include "echo.pb.h"
 #include "lauberhorn/call_queue.h"
 #include "lauberhorn/client.h"
+#include "lauberhorn/kept_message.h"
 #include "lauberhorn/method.h"
 #include "lauberhorn/runtime.h"
 #include "lauberhorn/server.h"
@@ -27,16 +28,19 @@ constexpr absl::string_view kName = "/bench.Echo/Echo";
 
 // What generated code does around a handler, and the handler.
 void EchoThunk(void*, ServerCall& call) {
-  ::bench::EchoMessage request;
-  if (!request.ParseFromArray(call.request().data(),
-                              static_cast<int>(call.request().size()))) {
+  KeptMessage<::bench::EchoMessage, struct OfRequest> request;
+  if (!request->ParseFromArray(call.request().data(),
+                               static_cast<int>(call.request().size()))) {
     return call.Fail(absl::StatusCode::kInternal, "malformed request");
   }
-  const ::bench::EchoMessage reply = request;
-  std::uint8_t* const to = call.ReserveReply(reply.ByteSizeLong());
+  KeptMessage<::bench::EchoMessage, struct OfReply> reply;
+  *reply = *request;
+  std::uint8_t* const to = call.ReserveReply(reply->ByteSizeLong());
   if (to == nullptr) return;
-  reply.SerializeWithCachedSizesToArray(to);
+  reply->SerializeWithCachedSizesToArray(to);
   call.Reply();
+  request.Keep();
+  reply.Keep();
 }
 
 constexpr Method kMethods[] = {{kName, &EchoThunk}};

@@ -30,6 +30,7 @@ class EchoService final : public echo::Echo::Service {
  public:
   grpc::Status Say(grpc::ServerContext* context, const echo::Request* request,
                    echo::Reply* reply) override {
+    if (reply->ByteSizeLong() != 0) return {grpc::DATA_LOSS, "not empty"};
     deadline = context->deadline();
     was_cancelled = context->IsCancelled();
     peer = context->peer();
@@ -98,6 +99,16 @@ TEST_F(HandlerTest, AnEmptyMessageIsAMessage) {
   FakeServerCall call("");
   Run(call);
   EXPECT_TRUE(call.status().ok());
+  EXPECT_EQ(call.reply_text(), "");
+}
+
+TEST_F(HandlerTest, NothingIsLeftOfTheCallBefore) {
+  request_.set_text("hello");
+  request_.set_more("and more");
+  EXPECT_TRUE(StatusOf(request_).ok());
+  FakeServerCall call("");
+  Run(call);
+  EXPECT_TRUE(call.status().ok()) << call.status();
   EXPECT_EQ(call.reply_text(), "");
 }
 

@@ -17,8 +17,9 @@
 // into the message to the NIC.
 //
 // Thread-safety: runs on any worker. Blocking: as long as the handler.
-// Allocation: only what the messages need, and the text of an error. Ownership:
-// the messages live until the handler returns.
+// Allocation: what messages need beyond what the worker has kept from its last
+// call of the method (lauberhorn/kept_message.h), and the text of an error.
+// Ownership: the messages are the handler's until it returns.
 #ifndef GRPCPP_SUPPORT_METHOD_HANDLER_H_
 #define GRPCPP_SUPPORT_METHOD_HANDLER_H_
 
@@ -30,6 +31,7 @@
 #include "grpcpp/impl/codegen/config_protobuf.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
+#include "lauberhorn/kept_message.h"
 #include "lauberhorn/server_call.h"
 
 namespace grpc {
@@ -43,22 +45,29 @@ class UnaryHandler {
   template <class Service, class Request, class Reply,
             Status (Service::*kHandler)(ServerContext*, const Request*, Reply*)>
   static void Run(void* service, lauberhorn::ServerCall& call) {
-    Request request;
-    if (!Parse(call, &request)) return;
-    Reply reply;
+    lauberhorn::KeptMessage<Request, OfRequest> request;
+    if (!Parse(call, request.get())) return;
+    lauberhorn::KeptMessage<Reply, OfReply> reply;
     ServerContext context(call);
     if (!context.Receive()) {
       return call.Fail(absl::StatusCode::kInternal,
                        "the metadata of the request is malformed");
     }
     const Status status = CatchAll([&] {
-      return (static_cast<Service*>(service)->*kHandler)(&context, &request,
-                                                         &reply);
+      return (static_cast<Service*>(service)->*kHandler)(
+          &context, request.get(), reply.get());
     });
-    Answer(call, context, status, reply);
+    // Else the reply may be of any size.
+    if (!Answer(call, context, status, *reply)) return;
+    request.Keep();
+    reply.Keep();
   }
 
  private:
+  // Request and reply of a method may be of one type.
+  struct OfRequest;
+  struct OfReply;
+
   template <class Handler>
   static Status CatchAll(Handler&& handler) {
 #ifdef __cpp_exceptions
@@ -84,24 +93,28 @@ class UnaryHandler {
     return false;
   }
 
-  static void Answer(lauberhorn::ServerCall& call, ServerContext& context,
+  // Whether the reply was sent.
+  static bool Answer(lauberhorn::ServerCall& call, ServerContext& context,
                      const Status& status, const protobuf::MessageLite& reply) {
     absl::Span<const std::uint8_t> metadata;
     if (context.has_metadata() || !status.ok()) {
       const absl::Status finished = context.FinishMetadata(
           status.ok() ? std::string() : status.error_details(), &metadata);
       if (!finished.ok()) {
-        return call.Fail(finished.code(), finished.message());
+        call.Fail(finished.code(), finished.message());
+        return false;
       }
     }
     if (!status.ok()) {
-      return call.Fail(ToNativeCode(status.error_code()),
-                       status.error_message(), metadata);
+      call.Fail(ToNativeCode(status.error_code()), status.error_message(),
+                metadata);
+      return false;
     }
     std::uint8_t* to = call.ReserveReply(reply.ByteSizeLong(), metadata);
-    if (to == nullptr) return;  // too large: already answered
+    if (to == nullptr) return false;  // too large: already answered
     reply.SerializeWithCachedSizesToArray(to);
     call.Reply();
+    return true;
   }
 };
 

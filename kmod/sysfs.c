@@ -125,6 +125,9 @@ static struct attribute *lh_counter_attributes[] = {
 	&lh_counter_interrupts.attr.attr,  NULL,
 };
 
+/* None is forgotten; trace.h has names for the same. */
+static_assert(ARRAY_SIZE(lh_counter_attributes) == LH_COUNTERS + 1);
+
 static const struct attribute_group lh_counter_group = {
 	.name = "counters",
 	.attrs = lh_counter_attributes,

@@ -150,6 +150,32 @@ TEST(Attach, AProcessMapsItsOwnPartOnly) {
   EXPECT_TRUE(child->EndsWell());
 }
 
+// As a whole it may be moved: it is the same mapping, and its end is the end.
+TEST(Attach, AMappingMayMoveAndIsCountedOnce) {
+  const auto nic = Nic::Started();
+  const auto child = Attached([](const Parent&, Device& device) {
+    const std::uint64_t size = device.attached().size;
+    std::uint8_t* const before = device.base() + kPage;
+    before[0] = 0x55;
+    void* const there = mmap(nullptr, size - kPage, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(there, MAP_FAILED);
+    EXPECT_EQ(
+        mremap(before, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, there),
+        MAP_FAILED);  // in part
+    ASSERT_EQ(mremap(before, size - kPage, size - kPage,
+                     MREMAP_MAYMOVE | MREMAP_FIXED, there),
+              there);
+    EXPECT_EQ(*static_cast<std::uint8_t*>(there), 0x55);
+    device.Unmap();
+    EXPECT_EQ(device.Ring(), 0);
+    EXPECT_EQ(munmap(there, size - kPage), 0);
+    EXPECT_EQ(device.Ring(), ENOTCONN);
+  });
+  nic->Accept();
+  EXPECT_TRUE(child->EndsWell());
+}
+
 TEST(Attach, TheNicMapsWholePartsOnly) {
   const auto nic = Nic::Started();
   const std::uint64_t own = nic->attached().device_size;

@@ -65,7 +65,9 @@ lh_hint* Device::Bind(std::uint32_t /*endpoint*/) { return nullptr; }
 
 void Device::Unbind(std::uint32_t /*endpoint*/) {}
 
-bool Device::Look(std::uint32_t /*endpoint*/) { return false; }
+bool Device::Look(std::uint32_t /*endpoint*/, std::int64_t /*until*/) {
+  return false;
+}
 
 void Device::EndWait(std::uint32_t /*endpoint*/) {}
 

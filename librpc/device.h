@@ -83,10 +83,11 @@ class Device {
   virtual void Ring() = 0;
 
   // Whether the NIC does its work on threads that wait. Then each says Look()
-  // when it finds nothing, before it parks: true if it is to look again. And
+  // when it finds nothing, before it parks: true if it is to look again, which
+  // it is not after `until` (device_time.h). And
   // EndWait() when it waits no more, if it has said Look().
   virtual bool WaitersDrive() const { return false; }
-  virtual bool Look(std::uint32_t endpoint);
+  virtual bool Look(std::uint32_t endpoint, std::int64_t until);
   virtual void EndWait(std::uint32_t endpoint);
 
   // Once the NIC is lost: keeps nothing that is not the process's own. The

@@ -95,7 +95,9 @@ class Spy final : public Device {
   }
   void Ring() override { device_->Ring(); }
   bool WaitersDrive() const override { return device_->WaitersDrive(); }
-  bool Look(std::uint32_t endpoint) override { return device_->Look(endpoint); }
+  bool Look(std::uint32_t endpoint, std::int64_t until) override {
+    return device_->Look(endpoint, until);
+  }
   void EndWait(std::uint32_t endpoint) override { device_->EndWait(endpoint); }
   absl::StatusOr<std::uint64_t> Control(
       lh_channel& call, const lh_waiter& waiter, lh_command command,

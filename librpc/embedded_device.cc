@@ -13,6 +13,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "librpc/device_time.h"
 #include "librpc/environment.h"
 #include "librpc/fork_watch.h"
@@ -46,6 +47,10 @@ class Mapping {
   const std::size_t size_;
   void* const address_;
 };
+
+nic::Nanos NicTime(std::int64_t time) {
+  return time == kForever ? nic::kNever : static_cast<nic::Nanos>(time);
+}
 
 class EmbeddedDevice final : public Device {
  public:
@@ -84,9 +89,7 @@ class EmbeddedDevice final : public Device {
     if (fused_ == nullptr) {
       return SleepOnWord(word, parked, until, /*shared=*/false);
     }
-    fused_->Sleep(
-        endpoint, word, parked,
-        until == kForever ? nic::kNever : static_cast<nic::Nanos>(until));
+    fused_->Sleep(endpoint, word, parked, NicTime(until));
   }
 
   void Ring() override {
@@ -98,7 +101,9 @@ class EmbeddedDevice final : public Device {
   }
 
   bool WaitersDrive() const override { return fused_ != nullptr; }
-  bool Look(std::uint32_t endpoint) override { return fused_->Look(endpoint); }
+  bool Look(std::uint32_t endpoint, std::int64_t until) override {
+    return fused_->Look(endpoint, NicTime(until));
+  }
   void EndWait(std::uint32_t endpoint) override { fused_->End(endpoint); }
 
  private:
@@ -185,7 +190,8 @@ absl::StatusOr<std::unique_ptr<Device>> MakeEmbeddedDevice(
   if (*driver == EngineDriver::kFused) {
     nic::FusedDriverOptions fused;
     fused.engine = engine;
-    fused.spin = options.waiters_spin;
+    fused.spin = static_cast<nic::Nanos>(
+        absl::ToInt64Nanoseconds(options.spin_before_park));
     fused.trace = trace;
     fused.local = local;
     fused.report_folders = std::move(report_folders);

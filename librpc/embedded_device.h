@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "librpc/device.h"
 
 namespace lauberhorn {
@@ -29,10 +30,11 @@ struct EmbeddedDeviceOptions {
   std::uint32_t calls = 4096;  // numbers of the process's own calls
   // How many of them the NIC accepts at a time; more are answered BUSY.
   std::uint32_t accepted_calls = ~std::uint32_t{0};
-  std::string engine;        // RuntimeOptions::engine
-  bool waiters_spin = true;  // where they drive it, they may before they sleep
-  bool stat = true;          // answers `lauberhorn stat` and `trace`
-  bool local = true;         // reaches peers on this host through memory
+  std::string engine;  // RuntimeOptions::engine
+  // RuntimeOptions::spin_before_park, where those who wait drive it.
+  absl::Duration spin_before_park = absl::Microseconds(3);
+  bool stat = true;   // answers `lauberhorn stat` and `trace`
+  bool local = true;  // reaches peers on this host through memory
 };
 
 // Who drives the engine.

@@ -84,7 +84,7 @@ int Endpoint::Spin(void* endpoint) {
   Endpoint& self = *static_cast<Endpoint*>(endpoint);
   if (self.drives_) {
     self.looks_ = 1;
-    return self.device_.Look(self.index());
+    return self.device_.Look(self.index(), self.wait_until_);
   }
   if (self.spin_ns_ == 0) return 0;
   const Attachment& attachment = self.device_.Attach();

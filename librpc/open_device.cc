@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<Device>> OpenDevice(
   embedded.endpoints = options.endpoints;
   embedded.calls = options.endpoints + options.max_calls;
   embedded.engine = options.engine;
-  embedded.waiters_spin = options.spin_before_park > absl::ZeroDuration();
+  embedded.spin_before_park = options.spin_before_park;
   embedded.stat = options.stat;
   embedded.local = options.local;
   absl::StatusOr<std::unique_ptr<Device>> device = MakeEmbeddedDevice(embedded);

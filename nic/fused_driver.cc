@@ -222,6 +222,16 @@ void FusedDriver::AwakenWires() {
   if (std::exchange(wires_sleep_, false)) engine_->AwakenWires();
 }
 
+// Else the standby thread would be woken for all that comes, for a thread that
+// looks in vain meanwhile, on a CPU that they may share.
+void FusedDriver::RelieveStandby(Wait& wait) {
+  if (!wires_sleep_ || wait.role.leads() || !leadership_.Relieve(wait.role)) {
+    return;
+  }
+  leader_until_.store(0, std::memory_order_relaxed);
+  RingBell(standby_bell_);
+}
+
 void FusedDriver::TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now) {
   wait.look = false;
   if (wait.role.leads()) AwakenWires();
@@ -249,7 +259,14 @@ void FusedDriver::Ring() {
   Release();
 }
 
-bool FusedDriver::Look(std::uint32_t endpoint) {
+Nanos FusedDriver::Budget(const Wait& wait) const {
+  if (options_.spin == 0 || options_.spin > SpinBudget::kMost) {
+    return options_.spin;
+  }
+  return wait.spin.value();
+}
+
+bool FusedDriver::Look(std::uint32_t endpoint, Nanos until) {
   if (disowned_.load(std::memory_order_relaxed)) return false;
   Wait& wait = waits_[endpoint];
   if (wait.since == 0) {
@@ -264,13 +281,16 @@ bool FusedDriver::Look(std::uint32_t endpoint) {
   if (wait.look) {
     lock_.Lock();
   } else {
-    const Nanos budget = options_.spin ? wait.spin.value() : 0;
-    if (budget == 0 || wait.now >= wait.since + budget) return false;
+    const Nanos budget = Budget(wait);
+    if (budget == 0 || wait.now >= std::min(wait.since + budget, until)) {
+      return false;
+    }
     if (!lock_.TryLock()) {
       Pause();
       return true;
     }
   }
+  RelieveStandby(wait);
   if (!wait.look && next_ > std::max(wait.now, turned_)) AwaitWires();
   TurnsFor(endpoint, wait, wait.now);
   Release();

@@ -79,8 +79,10 @@ namespace lauberhorn::nic {
 
 struct FusedDriverOptions {
   EngineOptions engine;  // its secret is filled in here
-  bool spin = true;      // whether threads may look before they sleep
-  bool trace = false;    // from the start
+  // How long threads look before they sleep: 0, not at all; up to
+  // SpinBudget::kMost, as long as it has paid; else always so long.
+  Nanos spin = 3 * kMicrosecond;
+  bool trace = false;  // from the start
   // As those of EngineThreadOptions.
   std::vector<std::string> report_folders;
   bool local = true;
@@ -105,8 +107,9 @@ class FusedDriver final : private Waker {
 
   // The rest is for the thread that waits at the endpoint: the steps of its
   // wait, in this order. Whether it should look at its lane again, rather than
-  // park and sleep. May do turns; does not block but for another's turn.
-  bool Look(std::uint32_t endpoint);
+  // park and sleep; not after `until`. May do turns; does not block but for
+  // another's turn.
+  bool Look(std::uint32_t endpoint, Nanos until);
 
   // Sleeps while `*word`, of a slot of the endpoint, is `parked`, until then at
   // most. May return early.
@@ -150,11 +153,13 @@ class FusedDriver final : private Waker {
   void Release();
   void Turns(Engine::Look look, Nanos now);
   void TurnsFor(std::uint32_t endpoint, Wait& wait, Nanos now);
+  Nanos Budget(const Wait& wait) const;
   void AwaitWires() const;
   // The leader's: nobody looks at the wires from now on, until then; false if
   // they want another look. And that somebody does again.
   bool TryToSleepOnWires(Nanos until);
   void AwakenWires();
+  void RelieveStandby(Wait& wait);
 
   void SleepLeading(Wait& wait, __u64* word, __u64 parked, Nanos until);
   void AnswerReports();

@@ -20,6 +20,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "nic/clock.h"
 #include "nic/testing/driven_node.h"
 
@@ -45,7 +47,7 @@ struct Node final : testing::DrivenNode {
   TakenMessage Take(HostChannel& channel) {
     TakenMessage message = {};
     while (!channel.Take(&message)) {
-      if (driver->Look(0) || !channel.Park()) continue;
+      if (driver->Look(0, kNever) || !channel.Park()) continue;
       __u64* const word = channel.next_word();
       driver->Sleep(0, word, lh_load_acquire(word), kNever);
       (void)channel.Unpark();
@@ -166,6 +168,41 @@ TEST_F(FusedDriverTest, WhoeverRingsWakesTheLeader) {
   }
 }
 
+// Calls after pauses, so that the thread that stands by leads when each begins.
+TEST(FusedDriverSpinTest, AThreadThatLooksLeadsInPlaceOfTheOneThatStoodBy) {
+  FusedDriverOptions options;
+  options.spin = kSecond;
+  Node client(options);
+  Node server;
+  const std::uint64_t peer = ConnectToServer(client, server, kMethod);
+  std::thread worker([&server] {
+    for (std::uint32_t round = 1; round <= 20; ++round) {
+      server.PutReply(server.Take(server.serve), "reply");
+    }
+  });
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    absl::SleepFor(absl::Milliseconds(round % 4));
+    client.PutCall(round, kMethod, peer, "request");
+    ASSERT_EQ(client.Take(client.call).payload, "reply");
+  }
+  worker.join();
+}
+
+TEST(FusedDriverSpinTest, ThreadsLookAsLongAsTheyMay) {
+  FusedDriverOptions options;
+  options.spin = 0;
+  Node sleeps(options);
+  EXPECT_FALSE(sleeps.driver->Look(0, kNever));
+  options.spin = 3600 * kSecond;
+  Node looks(options);
+  for (int look = 0; look < 10'000; ++look) {
+    ASSERT_TRUE(looks.driver->Look(0, kNever));
+  }
+  looks.driver->End(0);
+  EXPECT_FALSE(looks.driver->Look(0, Now())) << "its time is over";
+  looks.driver->End(0);
+}
+
 TEST(FusedDriverReportTest, AnswersThoughNobodyWaits) {
   char folder[] = P_tmpdir "/lauberhorn-fused-XXXXXX";
   ASSERT_NE(mkdtemp(folder), nullptr);
@@ -213,7 +250,7 @@ TEST(FusedDriverEndTest, ADisownedDriverDoesNothing) {
   header.code = LH_COMMAND_SERVER_OPEN;
   header.call = 1;
   node.Put(node.call, header);
-  EXPECT_FALSE(node.driver->Look(0));
+  EXPECT_FALSE(node.driver->Look(0, kNever));
   ASSERT_TRUE(node.call.Park());
   __u64* const word = node.call.next_word();
   node.driver->Sleep(0, word, lh_load_acquire(word), kNever);

@@ -28,6 +28,14 @@ void Leadership::Awake(Waiter& waiter) {
   if (waiter.follows_) Unlink(waiter);
 }
 
+bool Leadership::Relieve(Waiter& waiter) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (leader_ != &standby_) return false;
+  leader_ = &waiter;
+  waiter.leads_ = true;
+  return true;
+}
+
 void Leadership::Unlink(Waiter& waiter) {
   waiter.follows_ = false;
   (waiter.previous_ == nullptr ? followers_ : waiter.previous_->next_) =

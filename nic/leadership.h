@@ -12,6 +12,7 @@
 // stops leading need not wake anybody for the moment of a short handler.
 //
 //   Begin()   a thread that is about to sleep leads if nobody does, or follows
+//   Relieve() one that only looks leads in place of the standby thread
 //   Resign()  its wait is over: the next leads, whether it is awake or not, or
 //             nobody, and then the standby thread watches
 //
@@ -67,6 +68,10 @@ class Leadership {
   // follows, and sleeps on `wakes`; Awake() must come next.
   bool Begin(Waiter& waiter, Wakes* wakes, bool* from_standby);
   void Awake(Waiter& waiter);
+
+  // The waiter looks, and does not follow. Whether it leads from now on, as the
+  // standby thread did, which is to be woken then.
+  bool Relieve(Waiter& waiter);
 
   // A waiter that leads stops to. `to_another`: not for a moment only.
   struct Woken {

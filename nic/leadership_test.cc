@@ -41,6 +41,9 @@ class World {
         case kAway:
         case kAwake:
           add("begins", [this, &thread] { Begin(thread); });
+          if (leadership_.StandbyLeads()) {
+            add("looks", [this, &thread] { Look(thread); });
+          }
           if (thread.state == kAwake) {
             add("leaves", [this, &thread] { End(thread, false); });
             add("is away", [this, &thread] { End(thread, true); });
@@ -105,6 +108,15 @@ class World {
     thread.state = leads ? kLeads : kFollows;
   }
 
+  void Look(Thread& thread) {
+    EXPECT_TRUE(leadership_.Relieve(thread.waiter));
+    EXPECT_TRUE(thread.waiter.leads());
+    EXPECT_FALSE(leadership_.Relieve(threads_[0].waiter))
+        << "nobody to relieve";
+    standby_rung_ = true;
+    thread.state = kAwake;
+  }
+
   void End(Thread& thread, bool to_another) {
     thread.state = kAway;
     if (!thread.waiter.leads()) return;
@@ -140,7 +152,7 @@ class World {
 };
 
 TEST(LeadershipTest, SomebodyLooksWhateverTheOrder) {
-  constexpr std::size_t kDepth = 8;
+  constexpr std::size_t kDepth = 7;
   std::vector<std::size_t> choices;  // of each step
   std::size_t orders = 0;
   for (;;) {

@@ -22,7 +22,8 @@
  * Abstracted: memory is sequentially consistent, as all is read and written under
  * the engine's lock or by read-modify-writes of one word, but for what the leader
  * takes back (in vain rings only). A millisecond passes whenever it may. A leader
- * that looks without sleeping is one that is woken at once.
+ * that looks without sleeping is one that is woken at once; of others that look,
+ * only what relieves the standby thread is here.
  */
 
 #ifndef THREADS
@@ -54,6 +55,7 @@
 #define EARLIER_TIMER 6 /* the leader was rung for a timer */
 #define STANDBY_LEADS 7 /* as nobody has looked */
 #define RING_PASSED_ON 8 /* the standby thread got another's ring */
+#define STANDBY_RELIEVED 9 /* by a thread that looks */
 
 #include "properties.pml"
 
@@ -285,7 +287,30 @@ proctype thread(byte me) {
 				expire();
 				turn(me, true);
 				release(me)
-			:: else -> skip
+			:: !look && wires_sleep && leader == STANDBY ->
+				lock(me);
+				d_step {
+					if
+					:: wires_sleep && leader == STANDBY ->
+						leader = me;
+						leads = true;
+						leader_until = AWAKE;
+#ifndef RELIEVES_UNTOLD
+						standby_bell = 1;
+#endif
+						REACHED(STANDBY_RELIEVED, true)
+					:: else -> skip
+					fi
+				};
+				if
+				:: leads ->
+					awaken_wires();
+					expire();
+					turn(me, true)
+				:: else -> skip
+				fi;
+				release(me)
+			:: !look -> skip
 			fi;
 			if
 			:: d_step { word[me] == FREE -> word[me] = PARKED }

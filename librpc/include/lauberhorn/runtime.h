@@ -89,9 +89,10 @@ struct RuntimeOptions {
   std::string engine;
 
   // How long a thread looks at its line before it parks, at most. It does not
-  // look at all where the engine runs on the same CPU. Of a fused engine it
-  // says only whether threads may look before they sleep, unless it is 0: how
-  // long they do, 0 to 8 us, follows from how long they usually wait.
+  // look at all where the engine runs on the same CPU. With a fused engine up
+  // to 8 us mean that how long it does, 0 to 8 us, follows from how long it
+  // usually waits; 0, that it never does; and more, that it always does so
+  // long, which is for who has a CPU to spare. 0 to 1 s.
   absl::Duration spin_before_park = absl::Microseconds(3);
 
   // Whether, with an embedded device, `lauberhorn stat` and `lauberhorn trace`

@@ -12,12 +12,9 @@
 namespace lauberhorn::nic {
 namespace {
 
-// A system call that finds nothing costs as much as twenty looks at a link, or
-// a whole call. So while links are looked at, the socket, and who knocks or
-// rings, are looked at in every 32nd turn: ten microseconds. What comes there
-// ends a sleep at once.
+// While links are looked at, the socket is in every 32nd turn, as their events
+// are, and if something else than a link ended a sleep.
 constexpr unsigned kUdpPeriod = 32;
-constexpr unsigned kEventPeriod = 32;
 
 std::uint8_t TypeOf(absl::Span<const std::uint8_t> packet) {
   return packet.size() < sizeof(lh_packet) ? 0
@@ -41,16 +38,19 @@ absl::StatusOr<std::unique_ptr<HostWire>> HostWire::Make(
 
 absl::Span<const Datagram> HostWire::Receive() {
   links_.Release();
-  if (std::exchange(look_at_events_, false) || ++since_look_ >= kEventPeriod) {
-    since_look_ = 0;
-    links_.LookAtEvents();
+  const bool udp_first = std::exchange(udp_next_, false);
+  if (udp_first) {
+    const absl::Span<const Datagram> came = ReceiveUdp();
+    if (!came.empty()) return came;
   }
-  if (!std::exchange(udp_next_, false)) {
-    const std::size_t count = links_.Take(absl::MakeSpan(batch_));
-    udp_next_ = links_.looks() && ++since_udp_ >= kUdpPeriod;
-    if (count > 0) return {batch_, count};
-    if (links_.looks() && !std::exchange(udp_next_, false)) return {};
+  const std::size_t count = links_.Receive(absl::MakeSpan(batch_));
+  const bool woken_by_udp = links_.WokenByAnother();
+  if (count > 0) {
+    udp_next_ = ++since_udp_ >= kUdpPeriod;
+    return {batch_, count};
   }
+  if (udp_first) return {};
+  if (links_.looks() && !woken_by_udp && ++since_udp_ < kUdpPeriod) return {};
   return ReceiveUdp();
 }
 
@@ -117,6 +117,7 @@ void HostWire::Flush() {
 }
 
 bool HostWire::TryToSleep() {
+  if (!links_.Sleep()) return false;
   // A ring must have said that nothing is there, or what comes ends no sleep. A
   // socket is readable as long as something is in it.
   if (udp_->input() == UdpWire::Input::kRing &&
@@ -124,7 +125,7 @@ bool HostWire::TryToSleep() {
     udp_next_ = true;
     return false;
   }
-  return links_.Sleep();
+  return true;
 }
 
 }  // namespace lauberhorn::nic

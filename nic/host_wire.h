@@ -31,9 +31,7 @@ class HostWire final : public Wire {
       std::unique_ptr<UdpWire> udp);
 
   absl::Span<const Datagram> Receive() override;
-  bool IsQuiet() const override {
-    return !udp_next_ && !look_at_events_ && links_.AreQuiet();
-  }
+  bool IsQuiet() const override { return !udp_next_ && links_.AreQuiet(); }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override;
   absl::Span<const Address> Unreachable() override {
@@ -41,10 +39,7 @@ class HostWire final : public Wire {
   }
   absl::Span<const Address> Gone() override { return links_.Gone(); }
   bool TryToSleep() override;
-  void Awake() override {
-    links_.Awake();
-    look_at_events_ = true;
-  }
+  void Awake() override { links_.Awake(); }
   Address local() const override { return udp_->local(); }
   Checksum checksum(const Address& to) const override {
     return links_.Has(to) ? Checksum::kNone : Checksum::kCrc32c;
@@ -66,11 +61,9 @@ class HostWire final : public Wire {
 
   const std::unique_ptr<UdpWire> udp_;
   LocalLinks links_;
-  bool look_at_events_ = true;
-  bool udp_next_ = false;    // whatever the links have
-  bool udp_empty_ = false;   // when it was looked at last, since TryToSleep()
-  unsigned since_udp_ = 0;   // turns in which it was not looked at
-  unsigned since_look_ = 0;  // the same of the links' events
+  bool udp_next_ = false;   // whatever the links have
+  bool udp_empty_ = false;  // when it was looked at last, since TryToSleep()
+  unsigned since_udp_ = 0;  // turns in which it was not looked at
   Datagram batch_[kBatch];
 };
 

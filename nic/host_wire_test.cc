@@ -130,8 +130,41 @@ TEST_F(HostWireTest, PacketsEndASleep) {
   peers_.server->Awake();
   EXPECT_EQ(peers_.at_server.Next().number, 1u);
   EXPECT_EQ(peers_.at_server.Next().number, 2u);
+  FallAsleep(*peers_.server, peers_.at_server);
   EXPECT_FALSE(IsReadable(peers_.server->links_descriptor()))
       << "the bell was taken";
+}
+
+// Memory is looked at first, and the bell later: packets may come all the time.
+TEST_F(HostWireTest, WhoHasNotHeardTheBellDoesNotSleep) {
+  peers_.OpenLink();
+  FallAsleep(*peers_.server, peers_.at_server);
+  peers_.ToServer(1);
+  peers_.server->Awake();
+  peers_.at_server.Turn();
+  EXPECT_EQ(peers_.at_server.came().size(), 1u);
+  EXPECT_TRUE(IsReadable(peers_.server->links_descriptor()));
+  EXPECT_FALSE(peers_.server->IsQuiet());
+  EXPECT_FALSE(peers_.server->TryToSleep());
+}
+
+// Though there are links, in which nothing is. A wire that got something by UDP
+// leaves out one look there.
+TEST_F(HostWireTest, WhatEndsASleepByUdpComesSoon) {
+  peers_.OpenLink();
+  const auto stranger = MakeHostWire(UdpWire::Open());
+  for (std::uint64_t number = 1; number <= 10; ++number) {
+    FallAsleep(*peers_.server, peers_.at_server);
+    SendTo(*stranger, peers_.server->local(), LH_PACKET_CALL, number);
+    for (int wakes = 0; peers_.at_server.came().empty(); ++wakes) {
+      ASSERT_LT(wakes, 2);
+      peers_.server->Awake();
+      peers_.at_server.Turn();
+    }
+    const Came came = peers_.at_server.Next();
+    EXPECT_EQ(came.number, number);
+    EXPECT_FALSE(came.linked);
+  }
 }
 
 TEST_F(HostWireTest, WhatCameMeanwhileForbidsSleep) {

@@ -3,8 +3,10 @@
 #include "nic/local_link.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -47,6 +49,15 @@ __u64* AsleepAt(std::uint8_t* base, std::size_t number) {
 // The peer may change it at any time.
 std::size_t LengthOf(const lh_line* line) {
   return *const_cast<const volatile __u32*>(&line->header.length);
+}
+
+// What an eventfd is, as far as a descriptor tells: no file, directory, pipe or
+// socket has no type, and a write to it never blocks.
+bool IsBell(const Descriptor& bell) {
+  struct stat found;
+  return fstat(bell.get(), &found) == 0 && (found.st_mode & S_IFMT) == 0 &&
+         (fcntl(bell.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK)) ==
+             (O_RDWR | O_NONBLOCK);
 }
 
 // As much as most packets need.
@@ -107,6 +118,15 @@ std::unique_ptr<LinkMemory> LinkMemory::Map(const Descriptor& file) {
 
 LinkMemory::~LinkMemory() { munmap(base_, LH_LINK_SIZE); }
 
+LinkBells LinkBells::Make() {
+  const auto make = [] {
+    return Descriptor(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  };
+  return {make(), make()};
+}
+
+bool LinkBells::ok() const { return IsBell(mine) && IsBell(peers); }
+
 struct LocalLink::Lanes {
   lh_lane out;
   __u64* peer_asleep;
@@ -117,9 +137,10 @@ struct LocalLink::Lanes {
 };
 
 LocalLink::LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket,
-                     End end, bool trusted)
+                     End end, bool trusted, LinkBells bells)
     : memory_(std::move(memory)),
       socket_(std::move(socket)),
+      bells_(std::move(bells)),
       trusted_(trusted),
       lanes_(absl::make_unique<Lanes>()) {
   const std::size_t in =
@@ -171,11 +192,17 @@ bool LocalLink::PutInParts(absl::Span<const std::uint8_t> packet) {
 
 void LocalLink::Ring() {
   lh_light_fence(/*asymmetric=*/0);
-  if (lh_load_acquire(lanes_->peer_asleep) == 0 ||
-      !lh_cas64(lanes_->peer_asleep, 1, 0)) {
+  const __u64 asleep = lh_load_acquire(lanes_->peer_asleep);
+  if (asleep == LH_LINK_AWAKE ||
+      !lh_cas64(lanes_->peer_asleep, asleep, LH_LINK_AWAKE)) {
     return;
   }
   // If there is no room for it, there are bells that nobody has taken yet.
+  if (asleep == LH_LINK_ASLEEP_AT_EVENT && bells_.peers.ok()) {
+    const std::uint64_t one = 1;
+    (void)!write(bells_.peers.get(), &one, sizeof(one));
+    return;
+  }
   const std::uint8_t bell = 0;
   (void)SendMessage(socket_.get(), absl::MakeConstSpan(&bell, 1));
 }
@@ -230,14 +257,18 @@ void LocalLink::Release() {
 }
 
 bool LocalLink::Sleep() {
-  lh_store_release(lanes_->asleep, __u64{1});
+  lh_store_release(lanes_->asleep, bells_.mine.ok()
+                                       ? __u64{LH_LINK_ASLEEP_AT_EVENT}
+                                       : __u64{LH_LINK_ASLEEP});
   lh_light_fence(/*asymmetric=*/0);
   if (lh_collect_begin(&lanes_->next) == nullptr) return true;
   Awake();
   return false;
 }
 
-void LocalLink::Awake() { lh_store_release(lanes_->asleep, __u64{0}); }
+void LocalLink::Awake() {
+  lh_store_release(lanes_->asleep, __u64{LH_LINK_AWAKE});
+}
 
 bool LocalLink::TakeBells() { return nic::TakeBells(socket_.get()); }
 

@@ -4,7 +4,7 @@
 // File: nic/local_link.h
 //
 // One end of a link between two NICs on one host (abi/wire/local.h): packets go
-// through shared memory, a bell through a Unix socket.
+// through shared memory, a bell through an eventfd or a Unix socket.
 //
 // Ordering: the lanes are those of abi/host/channel.h. Sleep() stores `asleep`,
 // then looks at the lane; Put() stores the packet's word, then Ring() looks at
@@ -12,7 +12,7 @@
 //
 // The peer is not trusted: what it writes ends the link or loses packets, no
 // more. If it is of another user, a packet is copied before anybody looks at
-// it.
+// it, and there are no eventfds.
 //
 // Not thread-safe: a link belongs to the thread of its wire.
 #ifndef LAUBERHORN_NIC_LOCAL_LINK_H_
@@ -53,13 +53,27 @@ class LinkMemory {
   std::uint8_t* const base_;
 };
 
+// Eventfds of a link. Whoever has one can make writing to it block, so they are
+// for ends of the same user.
+struct LinkBells {
+  // New ones; not ok() if the system refuses.
+  static LinkBells Make();
+
+  // Whether they are there, and what they should be.
+  bool ok() const;
+
+  Descriptor mine;   // to sleep at
+  Descriptor peers;  // to ring
+};
+
 class LocalLink {
  public:
   enum class End { kServer, kClient };
 
   // `trusted`: the peer is of the same user. The socket is connected to it.
+  // Bells only if it is, and they are ok().
   LocalLink(std::unique_ptr<LinkMemory> memory, Descriptor socket, End end,
-            bool trusted);
+            bool trusted, LinkBells bells = {});
   ~LocalLink();
 
   LocalLink(const LocalLink&) = delete;
@@ -89,14 +103,17 @@ class LocalLink {
   bool Sleep();
   void Awake();
 
-  // Takes the bells that have come. False: the peer has gone. What it said
-  // before is still to be taken.
+  // Takes the bells that have come by the socket. False: the peer has gone.
+  // What it said before is still to be taken.
   bool TakeBells();
 
   // It broke the contract: it is to be given up.
   bool broken() const { return broken_; }
 
   int socket() const { return socket_.get(); }
+  // The eventfd that the peer rings; it need not be read. Negative if there is
+  // none.
+  int bell() const { return bells_.mine.get(); }
 
  private:
   struct Lanes;
@@ -109,6 +126,7 @@ class LocalLink {
 
   const std::unique_ptr<LinkMemory> memory_;
   const Descriptor socket_;
+  const LinkBells bells_;
   const bool trusted_;
   bool broken_ = false;
   std::unique_ptr<Lanes> lanes_;

@@ -24,9 +24,20 @@ absl::Span<const std::uint8_t> Bytes(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-class LocalLinkTest : public ::testing::TestWithParam<bool> {
+enum class Peers { kOneUser, kOneUserWithoutBells, kTwoUsers };
+
+class LocalLinkTest : public ::testing::TestWithParam<Peers> {
  protected:
   LocalLinkTest() {
+    const bool trusted = GetParam() != Peers::kTwoUsers;
+    LinkBells servers;
+    LinkBells clients;
+    if (GetParam() == Peers::kOneUser) {
+      servers = LinkBells::Make();
+      clients = {Descriptor(dup(servers.peers.get())),
+                 Descriptor(dup(servers.mine.get()))};
+      EXPECT_TRUE(servers.ok() && clients.ok());
+    }
     Descriptor file;
     std::unique_ptr<LinkMemory> mine = LinkMemory::Make(&file);
     std::unique_ptr<LinkMemory> peers = LinkMemory::Adopt(file);
@@ -37,12 +48,12 @@ class LocalLinkTest : public ::testing::TestWithParam<bool> {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
                          0, sockets),
               0);
-    server_ =
-        std::make_unique<LocalLink>(std::move(mine), Descriptor(sockets[0]),
-                                    LocalLink::End::kServer, GetParam());
-    client_ =
-        std::make_unique<LocalLink>(std::move(peers), Descriptor(sockets[1]),
-                                    LocalLink::End::kClient, GetParam());
+    server_ = std::make_unique<LocalLink>(
+        std::move(mine), Descriptor(sockets[0]), LocalLink::End::kServer,
+        trusted, std::move(servers));
+    client_ = std::make_unique<LocalLink>(
+        std::move(peers), Descriptor(sockets[1]), LocalLink::End::kClient,
+        trusted, std::move(clients));
   }
 
   std::string TakeAtServer() {
@@ -51,6 +62,13 @@ class LocalLinkTest : public ::testing::TestWithParam<bool> {
                            bytes.size());
     server_->Release();
     return text;
+  }
+
+  // Takes a bell that the server has heard, if there is one.
+  bool HeardBell() {
+    std::uint64_t count;
+    return recv(server_->socket(), room_, 1, MSG_DONTWAIT) == 1 ||
+           read(server_->bell(), &count, sizeof(count)) > 0;
   }
 
   // Of the first slot of the lane to the server.
@@ -65,9 +83,20 @@ class LocalLinkTest : public ::testing::TestWithParam<bool> {
   std::uint8_t room_[LH_PACKET_MAX];
 };
 
-INSTANTIATE_TEST_SUITE_P(, LocalLinkTest, ::testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(, LocalLinkTest,
+                         ::testing::Values(Peers::kOneUser,
+                                           Peers::kOneUserWithoutBells,
+                                           Peers::kTwoUsers),
                          [](const auto& test) {
-                           return test.param ? "OneUser" : "TwoUsers";
+                           switch (test.param) {
+                             case Peers::kOneUser:
+                               return "OneUser";
+                             case Peers::kOneUserWithoutBells:
+                               return "OneUserWithoutBells";
+                             case Peers::kTwoUsers:
+                               return "TwoUsers";
+                           }
+                           return "";
                          });
 
 TEST_P(LocalLinkTest, CarriesPacketsInOrder) {
@@ -148,17 +177,30 @@ TEST_P(LocalLinkTest, APacketWithoutItsEndEndsIt) {
 
 TEST_P(LocalLinkTest, RingsOnceForEachSleep) {
   client_->Ring();
-  EXPECT_EQ(recv(server_->socket(), room_, 1, MSG_DONTWAIT), -1) << "awake";
+  EXPECT_FALSE(HeardBell()) << "awake";
   ASSERT_TRUE(server_->Sleep());
   ASSERT_TRUE(client_->Put(Bytes("a")));
   client_->Ring();
   client_->Ring();
-  EXPECT_EQ(recv(server_->socket(), room_, 1, MSG_DONTWAIT), 1);
-  EXPECT_EQ(recv(server_->socket(), room_, 1, MSG_DONTWAIT), -1) << "once";
+  EXPECT_EQ(GetParam() == Peers::kOneUser, server_->bell() >= 0);
+  EXPECT_TRUE(HeardBell());
+  EXPECT_FALSE(HeardBell()) << "once";
   server_->Awake();
   EXPECT_FALSE(server_->Sleep()) << "something is there";
   EXPECT_EQ(TakeAtServer(), "a");
   EXPECT_TRUE(server_->Sleep());
+}
+
+// How it sleeps is the peer's to say, and may be anything.
+TEST_P(LocalLinkTest, RingsBySocketWhoSaysNothingElse) {
+  for (const std::uint64_t asleep :
+       {std::uint64_t{LH_LINK_ASLEEP}, std::uint64_t{77}, ~std::uint64_t{0}}) {
+    reinterpret_cast<lh_link_taker*>(raw_ + LH_LINK_TAKER(LH_LINK_TO_SERVER))
+        ->asleep = asleep;
+    client_->Ring();
+    EXPECT_EQ(recv(server_->socket(), room_, 1, MSG_DONTWAIT), 1) << asleep;
+    EXPECT_FALSE(HeardBell());
+  }
 }
 
 TEST_P(LocalLinkTest, HearsWhenThePeerHangsUp) {
@@ -173,7 +215,9 @@ TEST_P(LocalLinkTest, APacketOfAnotherUserStaysAsItIs) {
   const absl::Span<const std::uint8_t> packet = server_->Take(room_);
   ASSERT_EQ(packet.size(), 4u);
   std::memcpy(FirstSlot() + 1, "evil", 4);
-  EXPECT_EQ(std::memcmp(packet.data(), GetParam() ? "evil" : "good", 4), 0);
+  EXPECT_EQ(std::memcmp(packet.data(),
+                        GetParam() == Peers::kTwoUsers ? "good" : "evil", 4),
+            0);
 }
 
 TEST_P(LocalLinkTest, ALengthThatCannotBeEndsIt) {

@@ -14,12 +14,13 @@
 // A link is looked at in each turn from when its bell rang until nothing came
 // for a while: so those that are idle cost nothing. The descriptors (the door,
 // the sockets, the peers' processes) are in one poll set, which is looked at
-// now and then, and ends a sleep.
+// now and then, and ends a sleep. After a sleep the memory is looked at first:
+// what came there need not wait for a system call.
 //
-// Limits: links take two descriptors each, at most an eighth of what the
+// Limits: links take up to four descriptors each, at most a quarter of what the
 // process may have open, and peers of one other user get a quarter of that. Who
-// gets none stays with UDP. Through sockets it is a half, and who gets none is
-// hung up on.
+// gets none stays with UDP. Through sockets it is three quarters, and who gets
+// none is hung up on.
 //
 // Not thread-safe: it belongs to the thread of its wire.
 #ifndef LAUBERHORN_NIC_LOCAL_LINKS_H_
@@ -31,6 +32,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -69,6 +71,12 @@ class LocalLinks {
     if (!to_ring_.empty()) RingAll();
   }
 
+  // What came since the last time, at most `batch`, as a wire's turn wants it:
+  // Release(), Take(), and LookAtEvents() when that is due.
+  std::size_t Receive(absl::Span<Datagram> batch);
+  // Whether it found that none of the links had ended a sleep; once.
+  bool WokenByAnother() { return std::exchange(another_, false); }
+
   // What came, at most `batch`, since Release() gave back the last.
   std::size_t Take(absl::Span<Datagram> batch);
   void Release() {
@@ -81,7 +89,8 @@ class LocalLinks {
   // memory can tell.
   bool AreQuiet() const;
 
-  // As of Wire.
+  // As of Wire. They do not sleep before the events have been looked at after
+  // the last sleep.
   absl::Span<const Address> Gone() {
     if (ended_.empty()) return {};
     return TellGone();
@@ -146,6 +155,7 @@ class LocalLinks {
     Address peer;
     Descriptor socket;                   // until it is open
     Descriptor process;                  // the peer's
+    LinkBells bells;                     // until it is open
     std::unique_ptr<LinkMemory> memory;  // until it is open
     std::unique_ptr<LocalLink> link;
   };
@@ -164,12 +174,14 @@ class LocalLinks {
   // A free entry for this socket, watched; kNone if there may be no more.
   std::uint32_t Add(Descriptor socket, State state);
   void Accept();
-  void OnEvent(std::uint32_t index, bool process);
+  void OnEvent(std::uint32_t index, std::uint64_t what);
   void OnKnock(std::uint32_t index);
   // Whether a link to there is being opened. A second knock would end the
   // first.
   bool IsKnockedAt(const Address& to) const;
   bool IsGood(const lh_knock& knock) const;
+  // Sends it, with what it brings.
+  bool SendKnock(Entry& entry, const lh_knock& knock);
   void OnAnswer(std::uint32_t index);
   // Takes the bells; false if the peer has hung up.
   bool Hear(Entry& entry);
@@ -211,6 +223,9 @@ class LocalLinks {
   std::vector<std::uint32_t> taken_;  // from which Take() took
   std::vector<std::uint32_t> quiet_;  // of those that Take() looked at
   std::size_t rotation_ = 0;
+  unsigned since_look_ = 0;  // turns in which events were not looked at
+  bool woken_ = true;        // they have not been since the last sleep
+  bool another_ = false;     // for WokenByAnother()
   std::vector<std::uint32_t> accepted_;  // kAccepted, in their order
   std::vector<Question> questions_;
   std::size_t next_question_ = 0;

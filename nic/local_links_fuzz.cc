@@ -215,6 +215,19 @@ class Fuzz {
     }
   }
 
+  // Eventfds, or not; or fewer than two.
+  LinkBells Bells() {
+    LinkBells bells;
+    const std::uint64_t kind = input_.Below(8);
+    if (kind < 4) return bells;
+    bells = LinkBells::Make();
+    if (kind == 5) bells.mine = Descriptor();
+    if (kind == 6) {
+      bells.peers = Descriptor(open("/dev/null", O_RDWR | O_NONBLOCK));
+    }
+    return bells;
+  }
+
   void Knock() {
     if (peers_.size() == kMaxPeers) peers_.erase(peers_.begin());
     Turn();
@@ -229,6 +242,12 @@ class Fuzz {
     if (!peer.socket.ok()) return;
     Descriptor file;
     bool good = File(&file, &peer.memory);
+    std::vector<int> brings;
+    if (file.ok()) brings.push_back(file.get());
+    const LinkBells bells = Bells();
+    if (bells.mine.ok()) brings.push_back(bells.mine.get());
+    if (bells.peers.ok()) brings.push_back(bells.peers.get());
+    good = good && (brings.size() == 1 || bells.ok());
     lh_knock knock = GoodKnock();
     std::vector<std::uint8_t> bytes(sizeof(knock));
     std::memcpy(bytes.data(), &knock, sizeof(knock));
@@ -238,7 +257,7 @@ class Fuzz {
     }
     if (input_.Below(4) == 0) bytes.resize(input_.Below(2 * sizeof(knock)));
     good = good && IsGood(bytes);
-    if (!SendMessage(peer.socket.get(), bytes, file.get())) return;
+    if (!SendMessage(peer.socket.get(), bytes, brings)) return;
     server_.LookAtEvents();
     Require(IsOpen(peer) == good, "a link opens for a good knock alone");
     peers_.push_back(std::move(peer));

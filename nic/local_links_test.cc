@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -105,10 +106,14 @@ class LocalLinksTest : public ::testing::Test {
     }
   }
 
-  Answer Knock(const lh_knock& knock, const Descriptor& memory) {
+  Answer Knock(const lh_knock& knock, absl::Span<const int> brings) {
     const Descriptor socket = Connect();
-    EXPECT_TRUE(SendMessage(socket.get(), BytesOf(knock), memory.get()));
+    EXPECT_TRUE(SendMessage(socket.get(), BytesOf(knock), brings));
     return Wait(socket);
+  }
+  Answer Knock(const lh_knock& knock, const Descriptor& memory) {
+    const int brings[] = {memory.get()};
+    return Knock(knock, absl::Span<const int>(brings));
   }
 
   const Address client_address_ = LoopbackAddress(4711);
@@ -119,7 +124,7 @@ class LocalLinksTest : public ::testing::Test {
 TEST_F(LocalLinksTest, OpensToWhoComesAsItShould) {
   const Descriptor socket = Connect();
   EXPECT_TRUE(
-      SendMessage(socket.get(), BytesOf(GoodKnock()), GoodMemory().get()));
+      SendMessage(socket.get(), BytesOf(GoodKnock()), {GoodMemory().get()}));
   EXPECT_EQ(Wait(socket), Answer::kOpen);
   EXPECT_EQ(server_.count(), 1u);
   EXPECT_TRUE(server_.Has(client_address_));
@@ -165,7 +170,7 @@ TEST_F(LocalLinksTest, HangsUpOnWhoIsNotWhoItSays) {
 }
 
 TEST_F(LocalLinksTest, HangsUpOnWhoBringsNoLink) {
-  EXPECT_EQ(Knock(GoodKnock(), Descriptor()), Answer::kHungUp);
+  EXPECT_EQ(Knock(GoodKnock(), absl::Span<const int>()), Answer::kHungUp);
   EXPECT_EQ(Knock(GoodKnock(), Descriptor(open("/dev/null", O_RDWR))),
             Answer::kHungUp);
   Descriptor unsealed(memfd_create("unsealed", MFD_CLOEXEC));
@@ -174,12 +179,69 @@ TEST_F(LocalLinksTest, HangsUpOnWhoBringsNoLink) {
   EXPECT_EQ(server_.count(), 0u);
 }
 
+// Bells are two eventfds that do not block, or none.
+TEST_F(LocalLinksTest, HangsUpOnWhoBringsOtherBells) {
+  const Descriptor memory = GoodMemory();
+  const LinkBells bells = LinkBells::Make();
+  const int good = bells.mine.get();
+  const auto knock = [&](absl::Span<const int> brings) {
+    return Knock(GoodKnock(), brings);
+  };
+  EXPECT_EQ(knock({memory.get(), good}), Answer::kHungUp);
+  EXPECT_EQ(knock({good, memory.get(), good}), Answer::kHungUp);
+  EXPECT_EQ(knock({memory.get(), good, memory.get()}), Answer::kHungUp);
+  const Descriptor blocks(eventfd(0, EFD_CLOEXEC));
+  EXPECT_EQ(knock({memory.get(), blocks.get(), good}), Answer::kHungUp);
+  const Descriptor file(open("/dev/null", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  EXPECT_EQ(knock({memory.get(), good, file.get()}), Answer::kHungUp);
+  const Descriptor socket = Connect();
+  EXPECT_EQ(knock({memory.get(), good, socket.get()}), Answer::kHungUp);
+  EXPECT_EQ(server_.count(), 0u);
+  EXPECT_EQ(knock({memory.get(), good, bells.peers.get()}), Answer::kOpen);
+}
+
+// It could make them block whoever rings.
+TEST_F(LocalLinksTest, AnotherUsersBellsAreNotRung) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may become another user";
+  const LinkBells bells = LinkBells::Make();
+  const pid_t other = fork();
+  ASSERT_GE(other, 0);
+  if (other == 0) {
+    if (setuid(65'534) != 0) _exit(1);
+    Descriptor file;
+    const std::unique_ptr<LinkMemory> memory = LinkMemory::Make(&file);
+    reinterpret_cast<lh_link_taker*>(memory->base() +
+                                     LH_LINK_TAKER(LH_LINK_TO_CLIENT))
+        ->asleep = LH_LINK_ASLEEP_AT_EVENT;
+    const Descriptor socket = Connect();
+    if (!SendMessage(socket.get(), BytesOf(GoodKnock()),
+                     {file.get(), bells.mine.get(), bells.peers.get()})) {
+      _exit(2);
+    }
+    for (const ssize_t size : {ssize_t{sizeof(lh_knocked)}, ssize_t{1}}) {
+      pollfd waits = {socket.get(), POLLIN, 0};
+      poll(&waits, 1, -1);
+      lh_knocked heard;
+      if (recv(socket.get(), &heard, sizeof(heard), 0) != size) _exit(3);
+    }
+    _exit(IsReadable(bells.mine.get()) || IsReadable(bells.peers.get()) ? 4
+                                                                        : 0);
+  }
+  while (!server_.Has(client_address_)) server_.LookAtEvents();
+  const std::vector<std::uint8_t> packet(100);
+  EXPECT_TRUE(server_.Put(client_address_, packet));
+  server_.Ring();
+  int status;
+  ASSERT_EQ(waitpid(other, &status, 0), other);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
 TEST_F(LocalLinksTest, HangsUpOnWhoSaysSomethingElse) {
   for (const std::size_t size : {std::size_t{0}, sizeof(lh_knock) - 1,
                                  sizeof(lh_knock) + 1, std::size_t{4096}}) {
     const Descriptor socket = Connect();
     const std::vector<std::uint8_t> bytes(size);
-    EXPECT_TRUE(SendMessage(socket.get(), bytes, GoodMemory().get()));
+    EXPECT_TRUE(SendMessage(socket.get(), bytes, {GoodMemory().get()}));
     EXPECT_EQ(Wait(socket), Answer::kHungUp) << size;
   }
 }
@@ -199,7 +261,7 @@ TEST_F(LocalLinksTest, SilentOnesMakeRoom) {
 TEST_F(LocalLinksTest, TheClientAtAnAddressIsTheLastThatCame) {
   const Descriptor first = Connect();
   EXPECT_TRUE(
-      SendMessage(first.get(), BytesOf(GoodKnock()), GoodMemory().get()));
+      SendMessage(first.get(), BytesOf(GoodKnock()), {GoodMemory().get()}));
   EXPECT_EQ(Wait(first), Answer::kOpen);
   EXPECT_EQ(Knock(GoodKnock(), GoodMemory()), Answer::kOpen);
   EXPECT_EQ(Wait(first), Answer::kHungUp);
@@ -229,7 +291,7 @@ TEST_F(LocalLinksTest, AnotherUserGetsAQuarter) {
     for (const lh_door& door : doors) {
       Descriptor socket = Connect(door);
       if (!SendMessage(socket.get(), BytesOf(GoodKnock(door)),
-                       GoodMemory().get())) {
+                       {GoodMemory().get()})) {
         continue;  // it was hung up on already
       }
       pollfd answer = {socket.get(), POLLIN, 0};
@@ -253,7 +315,7 @@ TEST_F(LocalLinksTest, WhoBreaksTheContractLosesItsLink) {
   Descriptor file;
   const std::unique_ptr<LinkMemory> memory = LinkMemory::Make(&file);
   const Descriptor socket = Connect();
-  EXPECT_TRUE(SendMessage(socket.get(), BytesOf(GoodKnock()), file.get()));
+  EXPECT_TRUE(SendMessage(socket.get(), BytesOf(GoodKnock()), {file.get()}));
   EXPECT_EQ(Wait(socket), Answer::kOpen);
   auto* const slot = reinterpret_cast<lh_message*>(
       memory->base() + LH_LINK_LANE(LH_LINK_TO_SERVER));

@@ -28,11 +28,14 @@ constexpr std::size_t kMaxQuestions = 64;
 // Connections and events of one look.
 constexpr int kMaxAccepts = 16;
 
-// The tag of an event in the poll set: an entry and its generation, or
-// LocalLinks::kDoorTag.
-constexpr std::uint64_t kProcessTag = std::uint64_t{1} << 63;
+// The tag of an event in the poll set: an entry, its generation, and which of
+// its descriptors, or LocalLinks::kDoorTag.
+constexpr std::uint64_t kSocketTag = 0;
+constexpr std::uint64_t kProcessTag = std::uint64_t{1} << 62;
+constexpr std::uint64_t kBellTag = std::uint64_t{2} << 62;
+constexpr std::uint64_t kWhatMask = std::uint64_t{3} << 62;
 constexpr std::uint64_t kIndexMask = 0xffff'ffff;
-constexpr std::uint32_t kGenerationMask = 0x7fff'ffff;
+constexpr std::uint32_t kGenerationMask = 0x3fff'ffff;
 
 // All users without a name in a user namespace are this one there.
 constexpr uid_t kNobody = 65'534;
@@ -52,6 +55,10 @@ std::uint64_t Seconds() {
 template <typename Message>
 absl::Span<std::uint8_t> BytesOf(Message& message) {
   return {reinterpret_cast<std::uint8_t*>(&message), sizeof(message)};
+}
+template <typename Message>
+absl::Span<const std::uint8_t> BytesOf(const Message& message) {
+  return {reinterpret_cast<const std::uint8_t*>(&message), sizeof(message)};
 }
 
 bool ParseDoor(const Packet& packet, lh_door* door) {
@@ -128,38 +135,46 @@ void LocalLinks::OnDoor(const Packet& packet, const Address& from) {
   std::memcpy(name.data(), door.name, name.size());
   Descriptor socket = ConnectToDoor(name);
   if (!socket.ok()) return;
-  const int number = socket.get();
   const std::uint32_t index = Add(std::move(socket), kKnocked);
   if (index == kNone) return;
   Entry& entry = entries_[index];
   entry.peer = from;
+  const lh_knock knock = {.version = LH_LINK_VERSION,
+                          .size = LH_LINK_SIZE,
+                          .from = door.from,
+                          .to = from.raw(),
+                          .time = door.time,
+                          .cookie = door.cookie};
+  if (!SendKnock(entry, knock)) Drop(index);
+}
+
+bool LocalLinks::SendKnock(Entry& entry, const lh_knock& knock) {
   Descriptor file;
   entry.memory = LinkMemory::Make(&file);
-  lh_knock knock = {.version = LH_LINK_VERSION,
-                    .size = LH_LINK_SIZE,
-                    .from = door.from,
-                    .to = from.raw(),
-                    .time = door.time,
-                    .cookie = door.cookie};
-  if (entry.memory == nullptr ||
-      !SendMessage(number, BytesOf(knock), file.get())) {
-    Drop(index);
-  }
+  if (entry.memory == nullptr) return false;
+  if (IsThisUser(entry.user)) entry.bells = LinkBells::Make();
+  const int brings[] = {file.get(), entry.bells.peers.get(),
+                        entry.bells.mine.get()};
+  return SendMessage(entry.socket.get(), BytesOf(knock),
+                     {brings, entry.bells.ok() ? std::size_t{3} : 1});
 }
 
 void LocalLinks::LookAtEvents() {
-  for (const std::uint64_t tag : events_.Wait(0, 0)) {
+  since_look_ = 0;
+  const absl::Span<const std::uint64_t> tags = events_.Wait(0, 0);
+  another_ = std::exchange(woken_, false) && tags.empty();
+  for (const std::uint64_t tag : tags) {
     if (tag == kDoorTag) {
       Accept();
       continue;
     }
     const auto index = static_cast<std::uint32_t>(tag & kIndexMask);
     // One that was dropped by an event before this one.
-    if ((tag & ~kProcessTag) != TagOf(index, entries_[index].generation) ||
+    if ((tag & ~kWhatMask) != TagOf(index, entries_[index].generation) ||
         entries_[index].state == kFree) {
       continue;
     }
-    OnEvent(index, (tag & kProcessTag) != 0);
+    OnEvent(index, tag & kWhatMask);
   }
 }
 
@@ -216,7 +231,7 @@ std::size_t LocalLinks::OfUser(uid_t user) const {
       }));
 }
 
-void LocalLinks::OnEvent(std::uint32_t index, bool process) {
+void LocalLinks::OnEvent(std::uint32_t index, std::uint64_t what) {
   Entry& entry = entries_[index];
   switch (entry.state) {
     case kAccepted:
@@ -225,7 +240,9 @@ void LocalLinks::OnEvent(std::uint32_t index, bool process) {
       return OnAnswer(index);
     case kOpen:
       Heat(index);
-      if (process || !Hear(entry)) BeginEnd(index);
+      if (what == kProcessTag || (what == kSocketTag && !Hear(entry))) {
+        BeginEnd(index);
+      }
       return;
     case kFree:
     case kEnding:
@@ -236,13 +253,18 @@ void LocalLinks::OnEvent(std::uint32_t index, bool process) {
 void LocalLinks::OnKnock(std::uint32_t index) {
   Entry& entry = entries_[index];
   lh_knock knock;
-  Descriptor file;
+  std::vector<Descriptor> brought;
   const Received received =
-      ReceiveMessage(entry.socket.get(), BytesOf(knock), &file);
+      ReceiveMessage(entry.socket.get(), BytesOf(knock), &brought);
   if (received == Received::kNothing) return;
   if (received == Received::kBroken || !IsGood(knock) ||
-      (entry.memory = LinkMemory::Adopt(file)) == nullptr) {
+      (brought.size() != 1 && brought.size() != 3) ||
+      (entry.memory = LinkMemory::Adopt(brought[0])) == nullptr) {
     return Drop(index);
+  }
+  if (brought.size() == 3 && IsThisUser(entry.user)) {
+    entry.bells = {std::move(brought[1]), std::move(brought[2])};
+    if (!entry.bells.ok()) return Drop(index);
   }
   if (way_ == Way::kSocket) {
     // Nothing is answered: that the client stays is the answer.
@@ -288,9 +310,16 @@ void LocalLinks::BecomeOpen(std::uint32_t index, LocalLink::End end) {
   const auto old = by_address_.find(entry.peer);
   if (old != by_address_.end()) Drop(old->second);
   entry.state = kOpen;
-  entry.link = std::make_unique<LocalLink>(std::move(entry.memory),
-                                           std::move(entry.socket), end,
-                                           IsThisUser(entry.user));
+  if (entry.bells.mine.ok() &&
+      !events_
+           .AddBell(entry.bells.mine.get(),
+                    TagOf(index, entry.generation) | kBellTag)
+           .ok()) {
+    entry.bells = {};
+  }
+  entry.link = std::make_unique<LocalLink>(
+      std::move(entry.memory), std::move(entry.socket), end,
+      IsThisUser(entry.user), std::move(entry.bells));
   by_address_.emplace(entry.peer, index);
   Heat(index);
 }
@@ -325,6 +354,9 @@ void LocalLinks::Unwatch(Entry& entry) {
       entry.link != nullptr ? entry.link->socket() : entry.socket.get();
   if (socket >= 0) events_.Remove(socket);
   if (entry.process.ok()) events_.Remove(entry.process.get());
+  if (entry.link != nullptr && entry.link->bell() >= 0) {
+    events_.Remove(entry.link->bell());
+  }
 }
 
 void LocalLinks::Unname(std::uint32_t index) {

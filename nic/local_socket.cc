@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -19,9 +20,8 @@ namespace {
 
 constexpr int kKind = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 constexpr int kBacklog = 64;
-// Room for the descriptors of one message: more than one, so that a second
-// shows.
-constexpr int kMaxDescriptors = 4;
+// One that has more shows.
+constexpr std::size_t kRoomForDescriptors = kMostDescriptors + 1;
 // Bells of one look: a peer that never stops ringing is not waited for.
 constexpr int kMaxBells = 64;
 
@@ -50,9 +50,9 @@ int MakeSocket(const SocketName& name,
 // Whether a call is to be made once more.
 bool Interrupted(ssize_t result) { return result < 0 && errno == EINTR; }
 
-// Takes the descriptors of a message; true if there was exactly one.
-bool TakeDescriptors(const msghdr& header, Descriptor* taken) {
-  int count = 0;
+// Those of a message.
+std::vector<Descriptor> TakeDescriptors(const msghdr& header) {
+  std::vector<Descriptor> taken;
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
        control = CMSG_NXTHDR(const_cast<msghdr*>(&header), control)) {
     if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
@@ -62,11 +62,10 @@ bool TakeDescriptors(const msghdr& header, Descriptor* taken) {
     for (std::size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
       int number;
       std::memcpy(&number, CMSG_DATA(control) + at, sizeof(number));
-      *taken = Descriptor(number);  // another one before is closed
-      ++count;
+      taken.emplace_back(number);
     }
   }
-  return count == 1;
+  return taken;
 }
 
 }  // namespace
@@ -114,20 +113,22 @@ std::optional<LocalPeer> PeerOf(int socket) {
 }
 
 bool SendMessage(int socket, absl::Span<const std::uint8_t> message,
-                 int descriptor) {
+                 absl::Span<const int> descriptors) {
   iovec part = {const_cast<std::uint8_t*>(message.data()), message.size()};
-  alignas(cmsghdr) std::uint8_t room[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr)
+      std::uint8_t room[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
   msghdr header = {};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  if (descriptor >= 0) {
+  if (!descriptors.empty()) {
+    const std::size_t size = descriptors.size() * sizeof(int);
     header.msg_control = room;
-    header.msg_controllen = sizeof(room);
+    header.msg_controllen = CMSG_SPACE(size);
     cmsghdr* const control = CMSG_FIRSTHDR(&header);
     control->cmsg_level = SOL_SOCKET;
     control->cmsg_type = SCM_RIGHTS;
-    control->cmsg_len = CMSG_LEN(sizeof(descriptor));
-    std::memcpy(CMSG_DATA(control), &descriptor, sizeof(descriptor));
+    control->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(control), descriptors.data(), size);
   }
   ssize_t sent;
   do {
@@ -137,9 +138,10 @@ bool SendMessage(int socket, absl::Span<const std::uint8_t> message,
 }
 
 Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
-                        Descriptor* descriptor) {
+                        std::vector<Descriptor>* descriptors) {
   iovec part = {message.data(), message.size()};
-  alignas(cmsghdr) std::uint8_t room[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  alignas(cmsghdr)
+      std::uint8_t room[CMSG_SPACE(kRoomForDescriptors * sizeof(int))];
   msghdr header = {};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
@@ -153,15 +155,13 @@ Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
     return Received::kNothing;
   }
   if (got < 0) return Received::kBroken;
-  Descriptor taken;
-  const bool one = TakeDescriptors(header, &taken);
-  const bool none = !one && !taken.ok();
+  std::vector<Descriptor> taken = TakeDescriptors(header);
   if (got != static_cast<ssize_t>(message.size()) ||
       (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-      (descriptor == nullptr ? !none : !one)) {
+      taken.size() > (descriptors == nullptr ? 0 : kMostDescriptors)) {
     return Received::kBroken;
   }
-  if (descriptor != nullptr) *descriptor = std::move(taken);
+  if (descriptors != nullptr) *descriptors = std::move(taken);
   return Received::kMessage;
 }
 

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "abi/wire/local.h"
 #include "absl/types/span.h"
@@ -40,18 +41,21 @@ struct LocalPeer {
 };
 std::optional<LocalPeer> PeerOf(int socket);
 
-// Sends one message, with a descriptor if that is not negative. False: it
-// cannot be sent now, or never.
+// How many descriptors a message has at most.
+inline constexpr std::size_t kMostDescriptors = 3;
+
+// Sends one message, with these descriptors. False: it cannot be sent now, or
+// never.
 bool SendMessage(int socket, absl::Span<const std::uint8_t> message,
-                 int descriptor = -1);
+                 absl::Span<const int> descriptors = {});
 
 enum class Received {
-  kMessage,  // of that size, with at most one descriptor
+  kMessage,  // of that size, with these descriptors, or none
   kNothing,  // yet
   kBroken,   // the peer hung up, or said something else
 };
 Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
-                        Descriptor* descriptor = nullptr);
+                        std::vector<Descriptor>* descriptors = nullptr);
 
 // Takes the bells that have come. False: the peer hung up.
 bool TakeBells(int socket);

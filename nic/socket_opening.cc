@@ -39,23 +39,17 @@ int LocalLinks::Connect(const SocketName& name, const Address& to) {
   Descriptor socket;
   const int error = ConnectTo(name, &socket);
   if (error != 0) return error;
-  const int number = socket.get();
-  Descriptor file;
-  std::unique_ptr<LinkMemory> memory = LinkMemory::Make(&file);
-  if (memory == nullptr) return ENOMEM;
-  lh_knock knock = {};
-  knock.version = LH_LINK_VERSION;
-  knock.size = LH_LINK_SIZE;
-  if (!SendMessage(
-          number,
-          {reinterpret_cast<const std::uint8_t*>(&knock), sizeof(knock)},
-          file.get())) {
-    return ECONNREFUSED;  // it hung up
-  }
   const std::uint32_t index = Add(std::move(socket), kKnocked);
   if (index == kNone) return EMFILE;
   entries_[index].peer = to;
-  entries_[index].memory = std::move(memory);
+  lh_knock knock = {};
+  knock.version = LH_LINK_VERSION;
+  knock.size = LH_LINK_SIZE;
+  if (!SendKnock(entries_[index], knock)) {
+    const bool memory = entries_[index].memory != nullptr;
+    Drop(index);
+    return memory ? ECONNREFUSED : ENOMEM;  // it hung up
+  }
   BecomeOpen(index, LocalLink::End::kClient);
   return 0;
 }

@@ -11,12 +11,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace lauberhorn::nic {
-namespace {
-
-// As nic/host_wire.cc looks at them: events cost a system call.
-constexpr unsigned kEventPeriod = 32;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<UnixWire>> UnixWire::Open() {
   auto wire = absl::WrapUnique(new UnixWire);
@@ -73,12 +67,7 @@ const UnixWire::Server* UnixWire::Find(const Address& address) const {
 }
 
 absl::Span<const Datagram> UnixWire::Receive() {
-  links_.Release();
-  if (std::exchange(look_at_events_, false) || ++since_look_ >= kEventPeriod) {
-    since_look_ = 0;
-    links_.LookAtEvents();
-  }
-  return {batch_, links_.Take(absl::MakeSpan(batch_))};
+  return {batch_, links_.Receive(absl::MakeSpan(batch_))};
 }
 
 void UnixWire::Send(const Address& to, absl::Span<const std::uint8_t> packet) {

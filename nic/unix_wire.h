@@ -44,17 +44,14 @@ class UnixWire final : public SocketWire {
 
   absl::Span<const Datagram> Receive() override;
   bool IsQuiet() const override {
-    return unreachable_.empty() && !look_at_events_ && links_.AreQuiet();
+    return unreachable_.empty() && links_.AreQuiet();
   }
   void Send(const Address& to, absl::Span<const std::uint8_t> packet) override;
   void Flush() override { links_.Ring(); }
   absl::Span<const Address> Unreachable() override;
   absl::Span<const Address> Gone() override { return links_.Gone(); }
   bool TryToSleep() override { return unreachable_.empty() && links_.Sleep(); }
-  void Awake() override {
-    links_.Awake();
-    look_at_events_ = true;
-  }
+  void Awake() override { links_.Awake(); }
   Address local() const override { return Address::OfSocket(0, 0); }
   Checksum checksum(const Address& /*to*/) const override {
     return Checksum::kNone;
@@ -89,8 +86,6 @@ class UnixWire final : public SocketWire {
   std::vector<Server> servers_;  // by Address::socket_number()
   std::vector<Address> unreachable_;
   std::vector<Address> told_;
-  bool look_at_events_ = true;
-  unsigned since_look_ = 0;  // turns in which events were not looked at
   Datagram batch_[kBatch];
 };
 

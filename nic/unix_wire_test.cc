@@ -265,21 +265,21 @@ lh_knock GoodKnock() {
 TEST_F(UnixWireTest, HangsUpOnWhoKnocksInAnotherWay) {
   Descriptor memory;
   ASSERT_NE(LinkMemory::Make(&memory), nullptr);
-  const auto knock = [&](const lh_knock& bytes, int with) {
+  const auto knock = [&](const lh_knock& bytes, absl::Span<const int> with) {
     Descriptor socket;
     EXPECT_EQ(ConnectTo(name_, &socket), 0);
     EXPECT_TRUE(SendMessage(socket.get(), BytesOf(bytes), with));
     return IsHungUpOn(socket);
   };
-  EXPECT_FALSE(knock(GoodKnock(), memory.get()));
+  EXPECT_FALSE(knock(GoodKnock(), {memory.get()}));
   lh_knock other = GoodKnock();
   ++other.version;
-  EXPECT_TRUE(knock(other, memory.get()));
+  EXPECT_TRUE(knock(other, {memory.get()}));
   other = GoodKnock();
   other.size += 4096;
-  EXPECT_TRUE(knock(other, memory.get()));
-  EXPECT_TRUE(knock(GoodKnock(), -1));
-  EXPECT_TRUE(knock(GoodKnock(), 0));
+  EXPECT_TRUE(knock(other, {memory.get()}));
+  EXPECT_TRUE(knock(GoodKnock(), {}));
+  EXPECT_TRUE(knock(GoodKnock(), {0}));
 }
 
 // A client that says anything else than packets and bells.
@@ -289,7 +289,7 @@ class RudeClient {
     Descriptor file;
     memory_ = LinkMemory::Make(&file);
     EXPECT_EQ(ConnectTo(name, &socket_), 0);
-    EXPECT_TRUE(SendMessage(socket_.get(), BytesOf(GoodKnock()), file.get()));
+    EXPECT_TRUE(SendMessage(socket_.get(), BytesOf(GoodKnock()), {file.get()}));
   }
   const Descriptor& socket() const { return socket_; }
   std::uint8_t* memory() { return memory_->base(); }

@@ -18,10 +18,11 @@
  * The knock. The client connects to the socket, sequenced packets at the abstract
  * address LH_DOOR_PREFIX and 32 hexadecimal digits, and sends one struct lh_knock
  * with one descriptor: the memory of the link, LH_LINK_SIZE bytes, zeroed, and
- * sealed against shrinking, growing, and other seals. `from`, `time` and `cookie`
- * are those of the DOOR: so the client proves that packets to that address reach
- * it, as the cookie of a session does. The server answers one struct lh_knocked
- * with status 0, or hangs up.
+ * sealed against shrinking, growing, and other seals; or with three, the second and
+ * the third being what the server and the client may sleep at: eventfds that do not
+ * block. `from`, `time` and `cookie` are those of the DOOR: so the client proves
+ * that packets to that address reach it, as the cookie of a session does. The
+ * server answers one struct lh_knocked with status 0, or hangs up.
  *
  * Afterwards each message in the socket, one byte, is a bell, and its end is the
  * end of the peer: it is gone, and with it its sessions.
@@ -34,12 +35,14 @@
  *
  * Bells. A taker that does not look at its lane says so in `asleep`, then looks
  * once more; a giver that put something looks at `asleep`, and whoever turns it
- * from 1 to 0 rings. Both have a full fence between their store and their load,
- * as bell.h explains.
+ * to 0 rings: by the taker's eventfd if it said LH_LINK_ASLEEP_AT_EVENT and there
+ * is one, else by the socket, which the taker hears in any case. Both have a full
+ * fence between their store and their load, as bell.h explains.
  *
  * Trust: the peer may write anything to all of this at any time. Words other than
  * FREE and FULL mean nothing; a length that cannot be ends the link. A peer
- * of another user may change a packet while it is read: it is copied first.
+ * of another user may change a packet while it is read: it is copied first. It
+ * could also make an eventfd block, or bring something else: none is used then.
  */
 #ifndef LH_WIRE_LOCAL_H
 #define LH_WIRE_LOCAL_H
@@ -64,7 +67,7 @@ LH_FIELD(lh_door, from, 16);
 LH_FIELD(lh_door, time, 40);
 LH_FIELD(lh_door, cookie, 48);
 
-#define LH_LINK_VERSION 1
+#define LH_LINK_VERSION 2
 
 /* What the client sends with the memory. */
 struct lh_knock {
@@ -107,8 +110,12 @@ LH_FIELD(lh_knocked, status, 4);
 #define LH_LINK_STRIDE 256 /* bytes from slot to slot */
 #define LH_LINK_PART 208 /* bytes of a packet in one slot */
 
+#define LH_LINK_AWAKE 0
+#define LH_LINK_ASLEEP 1 /* ring by the socket */
+#define LH_LINK_ASLEEP_AT_EVENT 2 /* ring by the eventfd, or by the socket */
+
 struct lh_link_taker {
-	__u64 asleep; /* w: both; r: both; o: fences of bell.h; 0 or 1 */
+	__u64 asleep; /* w: both; r: both; o: fences of bell.h; LH_LINK_A... */
 	__u64 reserved[15]; /* w: nobody; r: nobody; o: none; zero */
 };
 

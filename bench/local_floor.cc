@@ -9,7 +9,8 @@
 // column.
 //
 // "Parked" is a call after a pause in which the server went to sleep; the
-// client waits awake, or, "both parked", sleeps at once, too.
+// client waits awake, or, "both parked", sleeps at once, too. Beside the latter
+// are two bare wakes, each by an eventfd, after the same pause.
 
 #include <algorithm>
 #include <chrono>
@@ -45,6 +46,7 @@ enum Which {
   kLocal,
   kParkedServer,
   kBothParked,
+  kEventfd,
   kWindow,
   kRecord,
   kRingRecord,
@@ -73,6 +75,8 @@ const Way* Ways() {
        [] {
          return MakeLauberhornWaiting(Message::Bytes(64), absl::ZeroDuration());
        },
+       10, 1, 300},
+      {"eventfd, both parked", [] { return MakeEventfd(Message::Bytes(64)); },
        10, 1, 300},
       {"64 B, 32 under way",
        [] { return MakeLauberhornQueue(Message::Bytes(64)); }, 2000, 32, 0},
@@ -260,6 +264,12 @@ void PrintFigures(const std::vector<Round>& rounds) {
       "million/s");
   PrintFigure("parked_server_floors", Floors(rounds, kParkedServer), "floors");
   PrintFigure("both_parked_floors", Floors(rounds, kBothParked), "floors");
+  PrintFigure("both_parked_over_eventfd",
+              Ratio(rounds,
+                    [](const Round& round) {
+                      return round.mean[kBothParked] / round.mean[kEventfd];
+                    }),
+              "ratio");
   PrintFigure("msg_local_over_ring_msg",
               Ratio(rounds,
                     [](const Round& round) {

@@ -12,10 +12,6 @@
 namespace lauberhorn::nic {
 namespace {
 
-// While links are looked at, the socket is in every 32nd turn, as their events
-// are, and if something else than a link ended a sleep.
-constexpr unsigned kUdpPeriod = 32;
-
 std::uint8_t TypeOf(absl::Span<const std::uint8_t> packet) {
   return packet.size() < sizeof(lh_packet) ? 0
                                            : packet[offsetof(lh_packet, type)];
@@ -33,31 +29,31 @@ absl::StatusOr<std::unique_ptr<HostWire>> HostWire::Make(
   auto wire = absl::WrapUnique(new HostWire(std::move(udp)));
   const absl::Status status = wire->links_.Open();
   if (!status.ok()) return status;
+  wire->links_.Watch(wire->udp_->descriptor());
   return wire;
 }
 
 absl::Span<const Datagram> HostWire::Receive() {
   links_.Release();
-  const bool udp_first = std::exchange(udp_next_, false);
-  if (udp_first) {
+  if (std::exchange(udp_next_, false)) {
     const absl::Span<const Datagram> came = ReceiveUdp();
     if (!came.empty()) return came;
   }
   const std::size_t count = links_.Receive(absl::MakeSpan(batch_));
-  const bool woken_by_udp = links_.WokenByAnother();
+  // While links are looked at, the socket is only if there is something.
+  const bool udp = links_.OtherIsReady() || !links_.looks();
   if (count > 0) {
-    udp_next_ = ++since_udp_ >= kUdpPeriod;
+    udp_next_ = udp;
     return {batch_, count};
   }
-  if (udp_first) return {};
-  if (links_.looks() && !woken_by_udp && ++since_udp_ < kUdpPeriod) return {};
+  if (!udp) return {};
   return ReceiveUdp();
 }
 
 absl::Span<const Datagram> HostWire::ReceiveUdp() {
-  since_udp_ = 0;
   const absl::Span<const Datagram> came = udp_->Receive();
   udp_empty_ = came.empty();
+  udp_next_ = !came.empty();
   std::size_t first = 0;
   while (first < came.size() && !IsDoorPacket(came[first])) ++first;
   if (first == came.size()) return came;

@@ -63,7 +63,6 @@ class HostWire final : public Wire {
   LocalLinks links_;
   bool udp_next_ = false;   // whatever the links have
   bool udp_empty_ = false;  // when it was looked at last, since TryToSleep()
-  unsigned since_udp_ = 0;  // turns in which it was not looked at
   Datagram batch_[kBatch];
 };
 

@@ -74,8 +74,12 @@ class LocalLinks {
   // What came since the last time, at most `batch`, as a wire's turn wants it:
   // Release(), Take(), and LookAtEvents() when that is due.
   std::size_t Receive(absl::Span<Datagram> batch);
-  // Whether it found that none of the links had ended a sleep; once.
-  bool WokenByAnother() { return std::exchange(another_, false); }
+
+  // A descriptor of the wire's, which is watched with the links from when there
+  // is one; and whether it was readable when they were looked at last, or that
+  // cannot be told; once.
+  void Watch(int descriptor) { other_ = descriptor; }
+  bool OtherIsReady() { return std::exchange(other_ready_, false); }
 
   // What came, at most `batch`, since Release() gave back the last.
   std::size_t Take(absl::Span<Datagram> batch);
@@ -225,7 +229,9 @@ class LocalLinks {
   std::size_t rotation_ = 0;
   unsigned since_look_ = 0;  // turns in which events were not looked at
   bool woken_ = true;        // they have not been since the last sleep
-  bool another_ = false;     // for WokenByAnother()
+  int other_ = -1;           // for Watch()
+  bool other_is_watched_ = false;
+  bool other_ready_ = false;
   std::vector<std::uint32_t> accepted_;  // kAccepted, in their order
   std::vector<Question> questions_;
   std::size_t next_question_ = 0;

@@ -29,7 +29,9 @@ constexpr std::size_t kMaxQuestions = 64;
 constexpr int kMaxAccepts = 16;
 
 // The tag of an event in the poll set: an entry, its generation, and which of
-// its descriptors, or LocalLinks::kDoorTag.
+// its descriptors, or LocalLinks::kDoorTag,
+// or kOtherTag.
+constexpr std::uint64_t kOtherTag = ~std::uint64_t{1};
 constexpr std::uint64_t kSocketTag = 0;
 constexpr std::uint64_t kProcessTag = std::uint64_t{1} << 62;
 constexpr std::uint64_t kBellTag = std::uint64_t{2} << 62;
@@ -162,10 +164,15 @@ bool LocalLinks::SendKnock(Entry& entry, const lh_knock& knock) {
 void LocalLinks::LookAtEvents() {
   since_look_ = 0;
   const absl::Span<const std::uint64_t> tags = events_.Wait(0, 0);
-  another_ = std::exchange(woken_, false) && tags.empty();
+  woken_ = false;
+  other_ready_ = !other_is_watched_;
   for (const std::uint64_t tag : tags) {
     if (tag == kDoorTag) {
       Accept();
+      continue;
+    }
+    if (tag == kOtherTag) {
+      other_ready_ = true;
       continue;
     }
     const auto index = static_cast<std::uint32_t>(tag & kIndexMask);
@@ -322,6 +329,9 @@ void LocalLinks::BecomeOpen(std::uint32_t index, LocalLink::End end) {
       IsThisUser(entry.user), std::move(entry.bells));
   by_address_.emplace(entry.peer, index);
   Heat(index);
+  if (other_ >= 0 && !other_is_watched_) {
+    other_is_watched_ = events_.Add(other_, kOtherTag).ok();
+  }
 }
 
 void LocalLinks::BeginEnd(std::uint32_t index) {

@@ -179,8 +179,7 @@ static void lh_show_cpu(struct seq_file *file, const struct lh_nic *nic,
 			"need_resched,forced_idle",
 	};
 
-	const struct lh_cpu_lines *lines =
-		nic->provider.cpu_lines + cpu * nic->provider.cpu_stride;
+	const struct lh_cpu_lines *lines = lh_cpu_lines(&nic->provider, cpu);
 	u64 word = READ_ONCE(lines->state.word);
 
 	seq_printf(file, "%u %s %d %u %s %s %u %u %llu %llu %s\n", cpu,

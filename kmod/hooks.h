@@ -14,6 +14,8 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
+#include "abi/host/cpu.h"
+
 #if IS_ENABLED(CONFIG_LAUBERHORN_SCHED) && !defined(LH_WITHOUT_HOOKS)
 
 #define LH_HOOKS 1
@@ -26,7 +28,6 @@
 
 #include <linux/ktime.h>
 
-#include "abi/host/cpu.h"
 #include "abi/host/endpoint.h"
 
 struct lauberhorn_next {
@@ -61,5 +62,12 @@ unsigned int lauberhorn_preempt(unsigned int endpoint, u32 generation,
 void lauberhorn_interrupt(unsigned int cpu);
 
 #endif
+
+/* The lines of a CPU, in the provider's memory. */
+static inline struct lh_cpu_lines *
+lh_cpu_lines(const struct lauberhorn_provider *provider, unsigned int cpu)
+{
+	return provider->cpu_lines + cpu * provider->cpu_stride;
+}
 
 #endif /* LAUBERHORN_KMOD_HOOKS_H */

@@ -48,7 +48,7 @@ static void lh_kick(struct lh_nic *nic, unsigned int cpu, unsigned long from,
 	/* Who sends one to itself waits for no load, and nobody is kicked. */
 	if (cpu >= nic->cpus || cpu == raw_smp_processor_id())
 		return;
-	lines = nic->provider.cpu_lines + cpu * nic->provider.cpu_stride;
+	lines = lh_cpu_lines(&nic->provider, cpu);
 	endpoint = lh_get(READ_ONCE(lines->state.word), LH_CPU_ENDPOINT);
 	if (!endpoint)
 		return;

@@ -112,8 +112,7 @@ static bool lh_channels_good(struct lh_nic *nic)
 		return false;
 	for (cpu = 0; cpu < nic->cpus; cpu++) {
 		struct lh_kernel_channel *channel = &nic->channels[cpu];
-		struct lh_cpu_lines *lines = nic->provider.cpu_lines +
-					     cpu * nic->provider.cpu_stride;
+		struct lh_cpu_lines *lines = lh_cpu_lines(&nic->provider, cpu);
 
 		channel->state = &lines->nic;
 		if (!lh_lane_good(nic, &lines->channel.in.lines, slots, stride,

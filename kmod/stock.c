@@ -296,8 +296,7 @@ static int lh_stock_online(unsigned int number)
 	if (number >= lh_stock_provider->cpus)
 		return 0;
 	guard(raw_spinlock_irqsave)(&cpu->lock);
-	cpu->line = lh_stock_provider->cpu_lines +
-		    number * lh_stock_provider->cpu_stride;
+	cpu->line = &lh_cpu_lines(lh_stock_provider, number)->state;
 	cpu->nr = 1;
 	lh_stock_publish(cpu, lh_stock_runs(current, NULL) | lh_stock_nr(cpu));
 	return 0;

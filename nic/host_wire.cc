@@ -35,13 +35,10 @@ absl::StatusOr<std::unique_ptr<HostWire>> HostWire::Make(
 
 absl::Span<const Datagram> HostWire::Receive() {
   links_.Release();
-  if (std::exchange(udp_next_, false)) {
-    const absl::Span<const Datagram> came = ReceiveUdp();
-    if (!came.empty()) return came;
-  }
+  if (std::exchange(udp_next_, false)) return ReceiveUdp();
   const std::size_t count = links_.Receive(absl::MakeSpan(batch_));
-  // While links are looked at, the socket is only if there is something.
-  const bool udp = links_.OtherIsReady() || !links_.looks();
+  // While links are looked at, the socket is only if there may be something.
+  const bool udp = links_.OtherIsReady() || udp_came_ || !links_.looks();
   if (count > 0) {
     udp_next_ = udp;
     return {batch_, count};
@@ -53,7 +50,7 @@ absl::Span<const Datagram> HostWire::Receive() {
 absl::Span<const Datagram> HostWire::ReceiveUdp() {
   const absl::Span<const Datagram> came = udp_->Receive();
   udp_empty_ = came.empty();
-  udp_next_ = !came.empty();
+  udp_came_ = !came.empty();
   std::size_t first = 0;
   while (first < came.size() && !IsDoorPacket(came[first])) ++first;
   if (first == came.size()) return came;

@@ -46,7 +46,7 @@ class HostWire final : public Wire {
   }
 
   // To sleep on, beside that of the UDP socket: readable when somebody knocks
-  // or rings.
+  // or rings; and, once there was a link, when that is.
   int links_descriptor() const { return links_.descriptor(); }
 
   // How many peers are reached through memory.
@@ -61,7 +61,8 @@ class HostWire final : public Wire {
 
   const std::unique_ptr<UdpWire> udp_;
   LocalLinks links_;
-  bool udp_next_ = false;   // whatever the links have
+  bool udp_next_ = false;   // the next turn is for it alone
+  bool udp_came_ = false;   // something, when it was looked at last
   bool udp_empty_ = false;  // when it was looked at last, since TryToSleep()
   Datagram batch_[kBatch];
 };

@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <set>
 #include <utility>
@@ -175,6 +177,26 @@ TEST_F(HostWireTest, WhatCameMeanwhileForbidsSleep) {
   peers_.ToServer(1);
   EXPECT_FALSE(peers_.server->TryToSleep());
   EXPECT_TRUE(peers_.at_server.Next().linked);
+}
+
+// There is always more from there, a full batch in each look.
+TEST_F(HostWireTest, UdpAndLinksTakeTurns) {
+  peers_.OpenLink();
+  const auto stranger = MakeHostWire(UdpWire::Open());
+  for (std::uint64_t number = 1; number <= 10 * Wire::kBatch; ++number) {
+    SendTo(*stranger, peers_.server->local(), LH_PACKET_CALL, number);
+  }
+  peers_.server->Awake();
+  const std::deque<Came>& came = peers_.at_server.came();
+  for (int turn = 0; came.size() <= Wire::kBatch; ++turn) {
+    ASSERT_LT(turn, 1000) << "the socket has its turns";
+    peers_.at_server.Turn();
+  }
+  peers_.ToServer(0);
+  for (int turn = 0; turn < 2; ++turn) peers_.at_server.Turn();
+  EXPECT_TRUE(std::any_of(came.begin(), came.end(),
+                          [](const Came& one) { return one.linked; }));
+  EXPECT_LT(came.size(), 10 * Wire::kBatch) << "there was more";
 }
 
 // Nobody looks at an idle link, but its bell is heard.

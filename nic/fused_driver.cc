@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -48,7 +49,7 @@ constexpr unsigned kTurnsPerClock = 4;
 constexpr int kPeeks = 8;
 
 // What ended a leader's sleep.
-enum Tag : std::uint64_t { kBell, kReport, kWire };
+enum Tag : std::uint64_t { kBell, kWire };
 
 absl::Status SystemError(const char* what) {
   return absl::ResourceExhaustedError(
@@ -154,9 +155,6 @@ absl::Status FusedDriver::Prepare() {
 void FusedDriver::OpenReports() {
   reports_ =
       ReportSocket::Open(*engine_, ThisProcess(), options_.report_folders);
-  if (reports_ != nullptr && !poll_.Add(reports_->descriptor(), kReport).ok()) {
-    reports_.reset();
-  }
 }
 
 FusedDriver::~FusedDriver() {
@@ -325,11 +323,9 @@ void FusedDriver::SleepLeading(Wait& wait, __u64* word, __u64 parked,
       lh_load_acquire(word) == parked && end > now && TryToSleepOnWires(end);
   const bool wires_sleep = wires_sleep_;
   Release();
-  std::optional<std::uint64_t> tag;
-  if (sleep) tag = poll_.WaitForOne(now, end);
+  if (sleep) (void)poll_.WaitForOne(now, end);
   leader_until_.store(0, std::memory_order_relaxed);
   leader_word_.store(nullptr, std::memory_order_relaxed);
-  if (tag == kReport) AnswerReports();
   // Else the word has been filled, and nobody is to be told of that again.
   wait.look = wires_sleep || lh_load_acquire(word) == parked;
 }
@@ -340,12 +336,6 @@ bool FusedDriver::TryToSleepOnWires(Nanos until) {
   wires_sleep_ = true;
   leader_until_.store(until, std::memory_order_relaxed);
   return true;
-}
-
-void FusedDriver::AnswerReports() {
-  lock_.Lock();
-  reports_->Accept();
-  Release();
 }
 
 void FusedDriver::End(std::uint32_t endpoint) {
@@ -412,17 +402,21 @@ void FusedDriver::LeadAsStandby() {
 }
 
 bool FusedDriver::AwaitStandbyBell(Nanos until, bool wires) {
-  pollfd watched[2] = {{standby_bell_, POLLIN, 0},
-                       {poll_.descriptor(), POLLIN, 0}};
+  // Who asks for a report is answered here, whoever leads. Negative descriptors
+  // are left out.
+  pollfd watched[3] = {
+      {standby_bell_, POLLIN, 0},
+      {reports_ == nullptr ? -1 : reports_->descriptor(), POLLIN, 0},
+      {wires ? poll_.descriptor() : -1, POLLIN, 0}};
   const Nanos now = Now();
   const timespec limit = ToTimespec(std::max(until, now) - now);
-  if (ppoll(watched, wires ? 2 : 1, until == kNever ? nullptr : &limit,
+  if (ppoll(watched, std::size(watched), until == kNever ? nullptr : &limit,
             nullptr) <= 0) {
     return false;
   }
-  if ((watched[1].revents & POLLIN) != 0) {
+  if ((watched[1].revents & POLLIN) != 0) reports_->Accept();
+  if ((watched[2].revents & POLLIN) != 0) {
     const std::optional<std::uint64_t> tag = poll_.WaitForOne(now, now);
-    if (tag == kReport) AnswerReports();
     // It may have been for a thread that leads since then.
     if (tag == kBell && !leadership_.StandbyLeads()) RingBell(bell_);
   }

@@ -17,7 +17,8 @@
 //            that waits to be done
 //
 // A thread of its own stands by: it leads while no thread waits, and if a
-// handler that was taken to be short is not.
+// handler that was taken to be short is not. It also answers who asks for a
+// report.
 //
 // Who publishes what, and who looks at it again:
 //
@@ -162,7 +163,6 @@ class FusedDriver final : private Waker {
   void RelieveStandby(Wait& wait);
 
   void SleepLeading(Wait& wait, __u64* word, __u64 parked, Nanos until);
-  void AnswerReports();
   void Resign(Wait& wait);
 
   void Standby();

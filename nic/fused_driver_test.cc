@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -203,13 +204,19 @@ TEST(FusedDriverSpinTest, ThreadsLookAsLongAsTheyMay) {
   looks.driver->End(0);
 }
 
-TEST(FusedDriverReportTest, AnswersThoughNobodyWaits) {
-  char folder[] = P_tmpdir "/lauberhorn-fused-XXXXXX";
-  ASSERT_NE(mkdtemp(folder), nullptr);
-  {
+class FusedDriverReportTest : public ::testing::Test {
+ protected:
+  FusedDriverReportTest() { EXPECT_NE(mkdtemp(folder_), nullptr); }
+  ~FusedDriverReportTest() override { EXPECT_EQ(rmdir(folder_), 0); }
+
+  FusedDriverOptions Options() const {
     FusedDriverOptions options;
-    options.report_folders = {folder};
-    Node node(options);
+    options.report_folders = {folder_};
+    return options;
+  }
+
+  // Returns when it has begun to answer.
+  static void Ask(const Node& node) {
     const std::string path = node.driver->report_path();
     ASSERT_NE(path, "");
     sockaddr_un address = {};
@@ -225,7 +232,27 @@ TEST(FusedDriverReportTest, AnswersThoughNobodyWaits) {
     EXPECT_EQ(first, '{');
     close(peer);
   }
-  EXPECT_EQ(rmdir(folder), 0);
+
+ private:
+  char folder_[sizeof(P_tmpdir) + 32] = P_tmpdir "/lauberhorn-fused-XXXXXX";
+};
+
+TEST_F(FusedDriverReportTest, AnswersThoughNobodyWaits) {
+  Ask(Node(Options()));
+}
+
+TEST_F(FusedDriverReportTest, AnswersThoughNobodySleeps) {
+  FusedDriverOptions options = Options();
+  options.spin = 3600 * kSecond;
+  Node node(options);
+  std::atomic<bool> stop{false};
+  std::thread looks([&] {
+    while (!stop) EXPECT_TRUE(node.driver->Look(0, kNever));
+    node.driver->End(0);
+  });
+  for (int round = 0; round < 5; ++round) Ask(node);
+  stop = true;
+  looks.join();
 }
 
 TEST(FusedDriverEndTest, EndsInEveryState) {

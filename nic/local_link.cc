@@ -197,12 +197,13 @@ void LocalLink::Ring() {
       !lh_cas64(lanes_->peer_asleep, asleep, LH_LINK_AWAKE)) {
     return;
   }
-  // If there is no room for it, there are bells that nobody has taken yet.
   if (asleep == LH_LINK_ASLEEP_AT_EVENT && bells_.peers.ok()) {
     const std::uint64_t one = 1;
+    // Only the peer could have filled it, and is not woken then.
     (void)!write(bells_.peers.get(), &one, sizeof(one));
     return;
   }
+  // If there is no room for it, there are bells that nobody has taken yet.
   const std::uint8_t bell = 0;
   (void)SendMessage(socket_.get(), absl::MakeConstSpan(&bell, 1));
 }

@@ -165,11 +165,13 @@ bool LocalLinks::Sleep() {
     while (asleep > 0) entries_[hot_[--asleep]].link->Awake();
     return false;
   }
+  asleep_ = true;
   return true;
 }
 
 void LocalLinks::Awake() {
   woken_ = true;
+  asleep_ = false;
   for (const std::uint32_t index : hot_) entries_[index].link->Awake();
 }
 
@@ -183,8 +185,10 @@ void LocalLinks::Heat(std::uint32_t index) {
   Entry& entry = entries_[index];
   entry.quiet = 0;
   if (std::exchange(entry.hot, true)) return;
-  entry.link->Awake();
   hot_.push_back(index);
+  // One that opens for a packet which is sent while others sleep: nothing can
+  // have come there yet.
+  if (!asleep_ || !entry.link->Sleep()) entry.link->Awake();
 }
 
 void LocalLinks::Cool(std::uint32_t index) {

@@ -229,6 +229,7 @@ class LocalLinks {
   std::size_t rotation_ = 0;
   unsigned since_look_ = 0;  // turns in which events were not looked at
   bool woken_ = true;        // they have not been since the last sleep
+  bool asleep_ = false;      // since Sleep()
   int other_ = -1;           // for Watch()
   bool other_is_watched_ = false;
   bool other_ready_ = false;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -256,6 +257,32 @@ TEST_F(LocalLinksTest, SilentOnesMakeRoom) {
   }
   EXPECT_EQ(Knock(GoodKnock(), GoodMemory()), Answer::kOpen);
   EXPECT_EQ(Wait(silent.front()), Answer::kHungUp);
+}
+
+// Whose end is not heard by the socket, as a child has it, too.
+TEST_F(LocalLinksTest, WhoEndsWithoutAKnockIsForgotten) {
+  int pids[2];
+  ASSERT_EQ(pipe(pids), 0);
+  const pid_t client = fork();
+  ASSERT_GE(client, 0);
+  if (client == 0) {
+    const Descriptor socket = Connect();
+    const pid_t child = fork();
+    if (child != 0 && write(pids[1], &child, sizeof(child)) < 0) _exit(1);
+    for (;;) pause();
+  }
+  pid_t child;
+  ASSERT_EQ(read(pids[0], &child, sizeof(child)), ssize_t{sizeof(child)});
+  server_.LookAtEvents();
+  EXPECT_FALSE(IsReadable(server_.descriptor()));
+  ASSERT_EQ(kill(client, SIGKILL), 0);
+  ASSERT_EQ(waitpid(client, nullptr, 0), client);
+  EXPECT_TRUE(IsReadable(server_.descriptor()));
+  server_.LookAtEvents();
+  EXPECT_FALSE(IsReadable(server_.descriptor())) << "it would wake for ever";
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  close(pids[0]);
+  close(pids[1]);
 }
 
 TEST_F(LocalLinksTest, TheClientAtAnAddressIsTheLastThatCame) {

@@ -240,11 +240,14 @@ std::size_t LocalLinks::OfUser(uid_t user) const {
 
 void LocalLinks::OnEvent(std::uint32_t index, std::uint64_t what) {
   Entry& entry = entries_[index];
-  switch (entry.state) {
+  const State before = entry.state;
+  switch (before) {
     case kAccepted:
-      return OnKnock(index);
     case kKnocked:
-      return OnAnswer(index);
+      before == kAccepted ? OnKnock(index) : OnAnswer(index);
+      // It has said nothing, and its end would end each sleep.
+      if (what == kProcessTag && entry.state == before) Drop(index);
+      return;
     case kOpen:
       Heat(index);
       if (what == kProcessTag || (what == kSocketTag && !Hear(entry))) {

@@ -57,7 +57,8 @@ enum class Received {
 Received ReceiveMessage(int socket, absl::Span<std::uint8_t> message,
                         std::vector<Descriptor>* descriptors = nullptr);
 
-// Takes the bells that have come. False: the peer hung up.
+// Takes the bells that have come, some of them if they are many. False: the
+// peer hung up.
 bool TakeBells(int socket);
 
 // Of a socket by which packets may come between bells: takes bells, some of

@@ -170,6 +170,18 @@ TEST_F(UnixWireTest, PacketsEndASleep) {
   EXPECT_FALSE(IsReadable(server_->descriptor())) << "the bell was taken";
 }
 
+// Another thread may send while one sleeps on the wires.
+TEST_F(UnixWireTest, ALinkThatOpensDuringASleepRings) {
+  FallAsleep(*client_, at_client_);
+  ToServer(1);
+  const auto call = at_server().Next();
+  EXPECT_FALSE(IsReadable(client_->descriptor()));
+  SendTo(*server_, call.from, LH_PACKET_REPLY, 2);
+  EXPECT_TRUE(IsReadable(client_->descriptor()));
+  client_->Awake();
+  EXPECT_EQ(at_client_.Next().number, 2u);
+}
+
 TEST_F(UnixWireTest, WhatAPeerSaidLastComesBeforeItsEnd) {
   OpenLink();
   constexpr std::uint64_t kPackets = LH_LINK_SLOTS + 20;

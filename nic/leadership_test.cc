@@ -152,7 +152,7 @@ class World {
 };
 
 TEST(LeadershipTest, SomebodyLooksWhateverTheOrder) {
-  constexpr std::size_t kDepth = 7;
+  constexpr std::size_t kDepth = 8;
   std::vector<std::size_t> choices;  // of each step
   std::size_t orders = 0;
   for (;;) {

@@ -93,7 +93,10 @@ foreach(
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS memory)
 endforeach()
-foreach(part IN ITEMS engine_lock fused_driver leadership)
+# It has one thread, which takes steps in all orders.
+lauberhorn_test(NAME nic_leadership_test SRCS leadership_test.cc DEPS
+                lauberhorn_nic_testing)
+foreach(part IN ITEMS engine_lock fused_driver)
   lauberhorn_test(NAME nic_${part}_test SRCS ${part}_test.cc DEPS
                   lauberhorn_nic_testing LABELS concurrency)
 endforeach()
